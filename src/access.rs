@@ -1,0 +1,375 @@
+//! Who may see and change what: the rules of the Accounts page, enforced by the crate and not by a user
+//! interface.
+//!
+//! | | admin | service provider | account |
+//! |---|---|---|---|
+//! | create an account | yes | under itself | no |
+//! | see an account | all | those under itself | itself |
+//! | edit an account | all | those under itself | itself |
+//! | delete an account | all | those under itself | no |
+//! | suspend, resume | all | no | no |
+//! | *Unit*, *Licensed sessions* | yes | if the contract says so | if the contract says so |
+//! | contract, status, service provider, organisation | yes | no | no |
+//!
+//! What an actor may not see is reported as not found, never as forbidden, so that nobody can find out which
+//! other customers exist.
+
+use crate::model::account::Account;
+use crate::model::contract::Contract;
+use crate::model::field::Field;
+use crate::model::problem::ValueError;
+use crate::model::sid::{AccountSid, ServiceProviderSid};
+use crate::model::text_form;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How far an actor's rights reach.
+///
+/// In JSON: `"admin"`, `{"service_provider":"…sid…"}`, `{"account":"…sid…"}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The operator of the gateway.
+    Admin,
+    /// A service provider, over the accounts under it.
+    ServiceProvider(ServiceProviderSid),
+    /// One account, over itself.
+    Account(AccountSid),
+}
+
+/// Who acts: a scope, which decides what they may do, and a subject, which tells the audit trail who it was.
+///
+/// ```
+/// use gateway_accounts::{Actor, Scope};
+/// let actor = Actor::new(Scope::Admin, "jane@operator.example".parse()?);
+/// assert_eq!(actor.subject().as_str(), "jane@operator.example");
+/// # Ok::<(), gateway_accounts::SubjectError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    scope: Scope,
+    subject: Subject,
+}
+
+impl Actor {
+    /// Somebody who acts within a scope. The application has authenticated them.
+    #[must_use]
+    pub fn new(scope: Scope, subject: Subject) -> Self {
+        Self { scope, subject }
+    }
+
+    /// How far their rights reach.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Whether they may know that the account exists.
+    #[must_use]
+    pub fn may_see(&self, account: &Account) -> bool {
+        match self.scope {
+            Scope::Admin => true,
+            Scope::ServiceProvider(own) => account.service_provider() == Some(own),
+            Scope::Account(own) => account.sid() == own,
+        }
+    }
+
+    /// Whether they may do this to an account that they may see.
+    #[must_use]
+    pub fn may(&self, action: Action) -> bool {
+        match (action, self.scope) {
+            (_, Scope::Admin) | (Action::Edit, _) => true,
+            (Action::Create | Action::Delete, Scope::ServiceProvider(_)) => true,
+            (Action::Create | Action::Delete, Scope::Account(_)) => false,
+            (Action::Suspend | Action::Resume | Action::Import, _) => false,
+        }
+    }
+
+    /// What they may do with each field of an account: what a user interface hides, greys out, or lets them edit.
+    #[must_use]
+    pub fn editable_fields(&self, account: &Account) -> FieldAccess {
+        if self.may_see(account) { self.fields_under(account.contract()) } else { FieldAccess::HIDDEN }
+    }
+
+    /// What they may fill in of a new account, which starts with this contract.
+    #[must_use]
+    pub fn new_account_fields(&self, contract: Contract) -> FieldAccess {
+        if self.may(Action::Create) { self.fields_under(contract) } else { FieldAccess::HIDDEN }
+    }
+
+    fn fields_under(&self, contract: Contract) -> FieldAccess {
+        let admin = self.scope == Scope::Admin;
+        FieldAccess(Field::ALL.map(|field| {
+            let editable = match field {
+                Field::AccountSid => false,
+                Field::Unit => admin || contract.edit_unit,
+                Field::LicensedSessions => admin || contract.edit_licensed_sessions,
+                Field::Contract | Field::Status | Field::ServiceProvider | Field::Organisation => admin,
+                Field::Name
+                | Field::SipRealm
+                | Field::WebhookSecret
+                | Field::DeviceCallingApplication
+                | Field::SiprecApplication
+                | Field::RegistrationWebhook
+                | Field::QueueEventWebhook
+                | Field::ApiKeys => true,
+            };
+            if editable { Access::Editable } else { Access::Visible }
+        }))
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Scope::Admin => write!(f, "{} (admin)", self.subject),
+            Scope::ServiceProvider(sid) => write!(f, "{} (service provider {sid})", self.subject),
+            Scope::Account(sid) => write!(f, "{} (account {sid})", self.subject),
+        }
+    }
+}
+
+/// What can be done to an account as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Create one.
+    Create,
+    /// Change some of its fields; which ones, [`Actor::editable_fields`] tells.
+    Edit,
+    /// Delete it.
+    Delete,
+    /// Take it out of service.
+    Suspend,
+    /// Take it back into service.
+    Resume,
+    /// Bring one in from elsewhere, with its SID, secret and times.
+    Import,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Edit => "edit",
+            Self::Delete => "delete",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Import => "import",
+        })
+    }
+}
+
+/// What an actor may do with one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Not even see it.
+    Hidden,
+    /// See it, greyed out.
+    Visible,
+    /// See and change it. *Webhook secret* and *Account API keys* are changed by operations of their own and not
+    /// by an [`AccountPatch`](crate::AccountPatch), *Status* by suspending and resuming.
+    Editable,
+}
+
+/// What an actor may do with every field. Serialized, it is an object from the field's name to `hidden`,
+/// `visible` or `editable`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldAccess([Access; Field::ALL.len()]);
+
+impl FieldAccess {
+    const HIDDEN: Self = Self([Access::Hidden; Field::ALL.len()]);
+
+    /// What they may do with this field.
+    #[must_use]
+    pub fn of(&self, field: Field) -> Access {
+        self.0[field as usize]
+    }
+
+    /// Every field with what they may do, in the order of the Accounts page.
+    pub fn iter(&self) -> impl Iterator<Item = (Field, Access)> {
+        Field::ALL.into_iter().zip(self.0)
+    }
+}
+
+impl Serialize for FieldAccess {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+/// Who an actor is, for the audit trail: a user's name or a key's id.
+///
+/// 1 to [`Subject::MAX_LEN`] bytes, without control characters, so that it can't forge lines of a log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject(Box<str>);
+
+/// What was wrong with a subject.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// Nothing there. Code `empty`.
+    #[error("must not be empty")]
+    Empty,
+    /// More than [`Subject::MAX_LEN`] bytes. Code `too_long`.
+    #[error("must have at most {} bytes", Subject::MAX_LEN)]
+    TooLong,
+    /// A control character or a line separator. Code `character`.
+    #[error("must not contain the character {}", .character.escape_default())]
+    Character {
+        /// The character.
+        character: char,
+        /// Its position, in characters from 0.
+        position: usize,
+    },
+}
+
+impl ValueError for SubjectError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Character { .. } => "character",
+        }
+    }
+
+    fn position(&self) -> Option<usize> {
+        match self {
+            Self::Empty | Self::TooLong => None,
+            Self::Character { position, .. } => Some(*position),
+        }
+    }
+}
+
+impl Subject {
+    /// Long enough for an e-mail address (254) or a URI of a person.
+    pub const MAX_LEN: usize = 255;
+
+    /// Reads a subject.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when it breaks one of the rules above.
+    pub fn parse(text: &str) -> Result<Self, SubjectError> {
+        if text.is_empty() {
+            return Err(SubjectError::Empty);
+        }
+        if text.len() > Self::MAX_LEN {
+            return Err(SubjectError::TooLong);
+        }
+        let refused = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        if let Some((position, character)) = text.chars().enumerate().find(|(_, c)| refused(*c)) {
+            return Err(SubjectError::Character { character, position });
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The subject.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+text_form!(Subject, SubjectError, "a subject");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::tests::full;
+    use std::fmt::Write;
+
+    fn actor(scope: Scope) -> Actor {
+        Actor::new(scope, "jane".parse().unwrap())
+    }
+
+    /// The whole table of rights, as text: a change of a right is a change of this file.
+    #[test]
+    fn the_table_of_rights() {
+        let mut account = full();
+        let own = account.service_provider().unwrap();
+        let other: ServiceProviderSid = "8a2e500e-a948-4d4c-88b6-f1c64d31e586".parse().unwrap();
+        let actors = [
+            ("admin", actor(Scope::Admin)),
+            ("provider", actor(Scope::ServiceProvider(own))),
+            ("account", actor(Scope::Account(account.sid()))),
+            ("other provider", actor(Scope::ServiceProvider(other))),
+            ("other account", actor(Scope::Account("b3b70edc-bfa6-41d1-9d85-1eb4ba5f49ce".parse().unwrap()))),
+        ];
+        let mut table = String::new();
+        let mut row = |label: &str, cells: Vec<&str>| {
+            let cells: String = cells.iter().map(|cell| format!("{cell:16}")).collect();
+            writeln!(table, "{}", format!("{label:36}{cells}").trim_end()).unwrap();
+        };
+        row("", actors.iter().map(|(name, _)| *name).collect());
+        let yes = |may| if may { "yes" } else { "no" };
+        row("see", actors.iter().map(|(_, actor)| yes(actor.may_see(&account))).collect());
+        for action in
+            [Action::Create, Action::Edit, Action::Delete, Action::Suspend, Action::Resume, Action::Import]
+        {
+            row(&action.to_string(), actors.iter().map(|(_, actor)| yes(actor.may(action))).collect());
+        }
+        let word = |access| match access {
+            Access::Hidden => "hidden",
+            Access::Visible => "visible",
+            Access::Editable => "editable",
+        };
+        for (title, contract) in [
+            ("fields, restricted contract", Contract::RESTRICTED),
+            ("fields, open contract", Contract::OPEN),
+            ("fields, unit only", Contract::RESTRICTED.with_edit_unit(true)),
+            ("fields, licensed sessions only", Contract::RESTRICTED.with_edit_licensed_sessions(true)),
+        ] {
+            account.contract = contract;
+            row("", vec![]);
+            row(title, vec![]);
+            for field in Field::ALL {
+                let cells =
+                    actors.iter().map(|(_, actor)| word(actor.editable_fields(&account).of(field))).collect();
+                row(&format!("  {}", field.label()), cells);
+            }
+        }
+        row("", vec![]);
+        row("fields of a new account", vec![]);
+        for field in Field::ALL {
+            let cells =
+                actors.iter().map(|(_, a)| word(a.new_account_fields(Contract::RESTRICTED).of(field))).collect();
+            row(&format!("  {}", field.label()), cells);
+        }
+        let expected = include_str!("../tests/data/rights.txt");
+        assert!(table == expected, "the rights changed; if that is meant, tests/data/rights.txt becomes:\n{table}");
+    }
+
+    #[test]
+    fn subjects_accepted_and_refused() {
+        let too_long = "s".repeat(256);
+        for (text, expected) in [
+            ("jane@operator.example", Ok(())),
+            ("キー 7", Ok(())),
+            ("", Err(SubjectError::Empty)),
+            (&too_long, Err(SubjectError::TooLong)),
+            ("jane\n{\"admin\"", Err(SubjectError::Character { character: '\n', position: 4 })),
+        ] {
+            assert_eq!(Subject::parse(text).map(|_| ()), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! An account as it may be shown.
+
+use crate::model::account::{Account, Revision};
+use crate::model::contract::Contract;
+use crate::model::name::AccountName;
+use crate::model::organisation::OrganisationId;
+use crate::model::realm::SipRealm;
+use crate::model::sid::{AccountSid, ApplicationSid, ServiceProviderSid};
+use crate::model::status::Status;
+use crate::model::timestamp::Timestamp;
+use crate::model::unit::{Limit, Unit};
+use crate::model::webhook::{Webhook, WebhookMethod, WebhookUrl};
+use serde::Serialize;
+
+/// What stands for a secret that is there.
+const MASK: &str = "********";
+
+/// An account for a user interface, an API answer or a log: every field under its JSON name, the webhook secret
+/// and the passwords of the webhooks as `"********"`.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AccountView<'a> {
+    account_sid: AccountSid,
+    name: &'a AccountName,
+    unit: Unit,
+    licensed_sessions: Limit,
+    sip_realm: Option<&'a SipRealm>,
+    webhook_secret: &'static str,
+    device_calling_application_sid: Option<ApplicationSid>,
+    siprec_application_sid: Option<ApplicationSid>,
+    registration_webhook: Option<WebhookView<'a>>,
+    queue_event_webhook: Option<WebhookView<'a>>,
+    organisation_id: Option<&'a OrganisationId>,
+    service_provider_sid: Option<ServiceProviderSid>,
+    contract: Contract,
+    status: &'a Status,
+    revision: Revision,
+    created: Timestamp,
+    updated: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct WebhookView<'a> {
+    url: &'a WebhookUrl,
+    method: WebhookMethod,
+    username: Option<&'a str>,
+    password: Option<&'static str>,
+}
+
+impl Account {
+    /// The account as it may be shown.
+    #[must_use]
+    pub fn view(&self) -> AccountView<'_> {
+        fn hook(hook: &Webhook) -> WebhookView<'_> {
+            WebhookView {
+                url: hook.url(),
+                method: hook.method(),
+                username: hook.credentials().map(|credentials| credentials.username()),
+                password: hook.credentials().map(|_| MASK),
+            }
+        }
+        AccountView {
+            account_sid: self.sid,
+            name: &self.name,
+            unit: self.unit,
+            licensed_sessions: self.licensed_sessions,
+            sip_realm: self.sip_realm.as_ref(),
+            webhook_secret: MASK,
+            device_calling_application_sid: self.device_calling_application,
+            siprec_application_sid: self.siprec_application,
+            registration_webhook: self.registration_webhook().map(hook),
+            queue_event_webhook: self.queue_event_webhook().map(hook),
+            organisation_id: self.organisation.as_ref(),
+            service_provider_sid: self.service_provider,
+            contract: self.contract,
+            status: &self.status,
+            revision: self.revision,
+            created: self.created,
+            updated: self.updated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::field::Field;
+    use crate::model::record::tests::full;
+
+    #[test]
+    fn shows_every_field_and_no_secret() {
+        let account = full();
+        let view = serde_json::to_value(account.view()).unwrap();
+        for field in Field::ALL.into_iter().filter(|field| *field != Field::ApiKeys) {
+            assert!(view.get(field.name()).is_some(), "{field}");
+        }
+        let text = view.to_string() + &format!("{:?}", account.view());
+        assert!(!text.contains("abcdefgh") && !text.contains("hunter2"), "{text}");
+    }
+}

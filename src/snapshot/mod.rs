@@ -1,0 +1,380 @@
+//! All accounts at one moment, and the one pure function that steps from one moment to the next.
+
+mod batch;
+mod listing;
+mod ordered;
+mod trie;
+
+pub use batch::{Batch, Change, Conflict, Event, Seq, Write};
+pub use listing::{Listing, Page};
+
+use crate::model::account::{Account, Revision};
+use crate::model::field::Field;
+use crate::model::name::AccountName;
+use crate::model::realm::SipRealm;
+use crate::model::sid::{AccountSid, ServiceProviderSid};
+use crate::random::{OsRandom, Random};
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+use ordered::OrderedSet;
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Arc, OnceLock};
+use trie::Trie;
+
+/// An immutable view of all accounts after one commit, indexed by SID, name and realm.
+///
+/// Cloning one is copying a pointer. Readers share it without locks, never see half a commit, and hold it for as
+/// long as they like. [`Snapshot::apply`] gives the next one and leaves this one as it is; the two share all that
+/// the batch did not touch.
+///
+/// This is the state machine of every store that decides in process, and all its rules are here: SIDs, folded
+/// names and realms are unique; a replacement or deletion names the revision its writer saw; a batch applies
+/// whole or not at all.
+///
+/// The hash tables are seeded from the operating system's random source, since the realms that are looked up
+/// come in from the network.
+#[derive(Clone)]
+pub struct Snapshot(Arc<State>);
+
+#[derive(Clone)]
+struct State {
+    seq: Seq,
+    hasher: SeedableRandomState,
+    by_sid: Trie<Arc<Account>>,
+    by_name: Trie<Arc<Account>>,
+    by_realm: Trie<Arc<Account>>,
+    sids: OrderedSet<AccountSid>,
+    /// `Some` in each; `None` stands before a provider's first.
+    sids_of_providers: OrderedSet<(ServiceProviderSid, Option<AccountSid>)>,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("seq", &self.seq()).field("accounts", &self.len()).finish()
+    }
+}
+
+/// A change that does not follow from this snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdvanceError {
+    /// It is not the next one.
+    #[error("commit {found} does not follow commit {current}")]
+    Gap {
+        /// The snapshot's commit.
+        current: Seq,
+        /// The change's.
+        found: Seq,
+    },
+    /// It contradicts what is there.
+    #[error("commit {seq} contradicts the accounts before it")]
+    Conflict {
+        /// The change's commit.
+        seq: Seq,
+        /// How.
+        source: Conflict,
+    },
+}
+
+impl Snapshot {
+    /// No accounts, before the first commit.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Arc::new(State {
+            seq: Seq::START,
+            hasher: hasher(),
+            by_sid: Trie::default(),
+            by_name: Trie::default(),
+            by_realm: Trie::default(),
+            sids: OrderedSet::default(),
+            sids_of_providers: OrderedSet::default(),
+        }))
+    }
+
+    /// These accounts, as after commit `seq`: for a store that keeps accounts in a form of its own.
+    ///
+    /// # Errors
+    /// [`Conflict::Taken`] when two of them have the same SID, name or realm.
+    pub fn from_accounts(seq: Seq, accounts: impl IntoIterator<Item = Arc<Account>>) -> Result<Self, Conflict> {
+        let mut snapshot = Self::empty();
+        let state = Arc::make_mut(&mut snapshot.0);
+        state.seq = seq;
+        for account in accounts {
+            state.insert(account)?;
+        }
+        Ok(snapshot)
+    }
+
+    /// The commit after which this is the state.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.0.seq
+    }
+
+    /// How many accounts there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.sids.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The account of this SID.
+    #[must_use]
+    pub fn by_sid(&self, sid: AccountSid) -> Option<&Arc<Account>> {
+        self.0.by_sid(sid)
+    }
+
+    /// The account of this name, without regard to case.
+    #[must_use]
+    pub fn by_name(&self, name: &AccountName) -> Option<&Arc<Account>> {
+        self.0.by_folded_name(&name.folded())
+    }
+
+    /// The account of exactly this realm.
+    #[must_use]
+    pub fn by_realm(&self, realm: &SipRealm) -> Option<&Arc<Account>> {
+        self.0.by_realm(realm.as_str())
+    }
+
+    /// The account of this realm or, if there is none, of the nearest parent domain that is one:
+    /// `pbx.acme.example.com` finds `acme.example.com`.
+    #[must_use]
+    pub fn by_realm_or_parent(&self, realm: &SipRealm) -> Option<&Arc<Account>> {
+        self.by_realm(realm).or_else(|| realm.parents().find_map(|parent| self.0.by_realm(parent)))
+    }
+
+    /// All accounts, in the order of their SIDs.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.0.sids.after(None).filter_map(|sid| self.by_sid(*sid))
+    }
+
+    /// A page of a listing.
+    #[must_use]
+    pub fn page(&self, listing: &Listing) -> Page {
+        let most = listing.size() + 1;
+        let after = listing.start();
+        let accounts = match listing.service_provider() {
+            None => self.0.sids.after(after.as_ref()).take(most).filter_map(|sid| self.by_sid(*sid).cloned()).collect(),
+            Some(provider) => {
+                let rest = self.0.sids_of_providers.after(Some(&(provider, after)));
+                rest.take_while(|(of, _)| *of == provider)
+                    .take(most)
+                    .filter_map(|(_, sid)| self.by_sid((*sid)?).cloned())
+                    .collect()
+            }
+        };
+        Page::from_one_more(accounts, listing)
+    }
+
+    /// The next snapshot, after the batch, and what changed; or why the batch can't be applied, and then nothing
+    /// of it is. This snapshot stays as it is.
+    ///
+    /// # Errors
+    /// [`Conflict`], the first in the order of the writes.
+    pub fn apply(&self, batch: &Batch) -> Result<(Self, Change), Conflict> {
+        let mut state = State::clone(&self.0);
+        state.seq = state.seq.next();
+        let mut events = Vec::with_capacity(batch.writes().len());
+        for write in batch.writes() {
+            let event = state.event(write)?;
+            state.take(&event)?;
+            events.push(event);
+        }
+        let change = Change::new(state.seq, batch.actor().clone(), batch.at(), events);
+        Ok((Self(Arc::new(state)), change))
+    }
+
+    /// The next snapshot, after a change that some store has committed: how a copy follows a feed.
+    ///
+    /// # Errors
+    /// [`AdvanceError`] when the change is not the next one, or does not fit what is here. This snapshot stays as
+    /// it is.
+    pub fn advance(&self, change: &Change) -> Result<Self, AdvanceError> {
+        let mut next = self.clone();
+        next.advance_in_place(change)?;
+        Ok(next)
+    }
+
+    /// As [`Snapshot::advance`], but changing what no other copy shares in place. After an error it is of no more
+    /// use.
+    pub(crate) fn advance_in_place(&mut self, change: &Change) -> Result<(), AdvanceError> {
+        let seq = change.seq;
+        if seq != self.seq().next() {
+            return Err(AdvanceError::Gap { current: self.seq(), found: seq });
+        }
+        let state = Arc::make_mut(&mut self.0);
+        state.seq = seq;
+        for event in &change.events {
+            state.take(event).map_err(|source| AdvanceError::Conflict { seq, source })?;
+        }
+        Ok(())
+    }
+}
+
+/// A hasher whose seed nobody outside can guess.
+fn hasher() -> SeedableRandomState {
+    static SHARED: OnceLock<SharedSeed> = OnceLock::new();
+    let seed = || {
+        let mut bytes = [0; 8];
+        // Without the system's random source, foldhash's own mix of addresses and times must do.
+        let fallback = || foldhash::quality::RandomState::default().hash_one(0);
+        OsRandom.fill(&mut bytes).map_or_else(|_| fallback(), |()| u64::from_ne_bytes(bytes))
+    };
+    SeedableRandomState::with_seed(seed(), SHARED.get_or_init(|| SharedSeed::from_u64(seed())))
+}
+
+impl State {
+    fn hash(&self, key: impl Hash) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    fn by_sid(&self, sid: AccountSid) -> Option<&Arc<Account>> {
+        self.by_sid.get(self.hash(sid), |account| account.sid == sid)
+    }
+
+    fn by_folded_name(&self, folded: &str) -> Option<&Arc<Account>> {
+        self.by_name.get(self.hash(folded), |account| account.name.folded() == folded)
+    }
+
+    fn by_realm(&self, realm: &str) -> Option<&Arc<Account>> {
+        self.by_realm.get(self.hash(realm), |account| has_realm(account, realm))
+    }
+
+    /// What a write does here, its revision checked.
+    fn event(&self, write: &Write) -> Result<Event, Conflict> {
+        let current = |sid, expected| {
+            let account = self.by_sid(sid).ok_or(Conflict::Missing { sid })?;
+            let actual = account.revision;
+            if actual == expected { Ok(Arc::clone(account)) } else { Err(Conflict::Revision { sid, expected, actual }) }
+        };
+        Ok(match write {
+            Write::Create(account) => Event::Created(at_revision(account, Revision::FIRST)),
+            Write::Replace(account) => {
+                let before = current(account.sid, account.revision)?;
+                Event::Replaced { before, after: at_revision(account, account.revision.next()) }
+            }
+            Write::Delete { sid, expected } => Event::Deleted(current(*sid, *expected)?),
+        })
+    }
+
+    /// Makes an event true, if it does not contradict what is here. After a conflict, the state is of no more use.
+    fn take(&mut self, event: &Event) -> Result<(), Conflict> {
+        match event {
+            Event::Created(account) => self.insert(Arc::clone(account)),
+            Event::Replaced { after, .. } => self.replace(after),
+            Event::Deleted(account) => self.remove(account.sid),
+        }
+    }
+
+    fn check_free(&self, account: &Account, folded: &str) -> Result<(), Conflict> {
+        let sid = account.sid;
+        let taken = |field, holder: Option<&Arc<Account>>| match holder {
+            Some(holder) if holder.sid != sid => Err(Conflict::Taken { field, sid, holder: holder.sid }),
+            _ => Ok(()),
+        };
+        taken(Field::Name, self.by_folded_name(folded))?;
+        taken(Field::SipRealm, account.sip_realm().and_then(|realm| self.by_realm(realm.as_str())))
+    }
+
+    fn insert(&mut self, account: Arc<Account>) -> Result<(), Conflict> {
+        let sid = account.sid;
+        if self.by_sid(sid).is_some() {
+            return Err(Conflict::Taken { field: Field::AccountSid, sid, holder: sid });
+        }
+        let folded = account.name.folded();
+        self.check_free(&account, &folded)?;
+        let name_hash = self.hash(&*folded);
+        drop(folded);
+        self.by_name.insert(name_hash, Arc::clone(&account));
+        if let Some(realm) = account.sip_realm() {
+            self.by_realm.insert(self.hash(realm.as_str()), Arc::clone(&account));
+        }
+        if let Some(provider) = account.service_provider {
+            self.sids_of_providers.insert((provider, Some(sid)));
+        }
+        self.sids.insert(sid);
+        self.by_sid.insert(self.hash(sid), account);
+        Ok(())
+    }
+
+    fn replace(&mut self, after: &Arc<Account>) -> Result<(), Conflict> {
+        let sid = after.sid;
+        let is_it = |account: &Arc<Account>| account.sid == sid;
+        let folded = after.name.folded();
+        self.check_free(after, &folded)?;
+        let before = self
+            .by_sid
+            .replace(self.hasher.hash_one(sid), Arc::clone(after), is_it)
+            .ok_or(Conflict::Missing { sid })?;
+
+        let (from, to) = (self.hash(&*before.name.folded()), self.hash(&*folded));
+        if from == to {
+            self.by_name.replace(to, Arc::clone(after), is_it);
+        } else {
+            self.by_name.remove(from, is_it);
+            self.by_name.insert(to, Arc::clone(after));
+        }
+
+        let hash = |realm: Option<&SipRealm>| realm.map(|realm| self.hasher.hash_one(realm.as_str()));
+        let (from, to) = (hash(before.sip_realm()), hash(after.sip_realm()));
+        match (from, to) {
+            (Some(from), Some(to)) if from == to => {
+                self.by_realm.replace(to, Arc::clone(after), is_it);
+            }
+            _ => {
+                from.and_then(|from| self.by_realm.remove(from, is_it));
+                if let Some(to) = to {
+                    self.by_realm.insert(to, Arc::clone(after));
+                }
+            }
+        }
+
+        if before.service_provider != after.service_provider {
+            if let Some(provider) = before.service_provider {
+                self.sids_of_providers.remove(&(provider, Some(sid)));
+            }
+            if let Some(provider) = after.service_provider {
+                self.sids_of_providers.insert((provider, Some(sid)));
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, sid: AccountSid) -> Result<(), Conflict> {
+        let is_it = |account: &Arc<Account>| account.sid == sid;
+        let removed =
+            self.by_sid.remove(self.hasher.hash_one(sid), is_it).ok_or(Conflict::Missing { sid })?;
+        self.by_name.remove(self.hash(&*removed.name.folded()), is_it);
+        if let Some(realm) = removed.sip_realm() {
+            self.by_realm.remove(self.hash(realm.as_str()), is_it);
+        }
+        if let Some(provider) = removed.service_provider {
+            self.sids_of_providers.remove(&(provider, Some(sid)));
+        }
+        self.sids.remove(&sid);
+        Ok(())
+    }
+}
+
+fn has_realm(account: &Account, realm: &str) -> bool {
+    account.sip_realm().is_some_and(|own| own.as_str() == realm)
+}
+
+fn at_revision(account: &Arc<Account>, revision: Revision) -> Arc<Account> {
+    if account.revision == revision {
+        return Arc::clone(account);
+    }
+    Arc::new(Account { revision, ..Account::clone(account) })
+}

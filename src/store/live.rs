@@ -1,0 +1,87 @@
+//! What every store that decides in process has in memory: the latest snapshot, the recent changes, and those who
+//! wait for the next.
+
+use crate::snapshot::{Change, Seq, Snapshot};
+use crate::store::Feed;
+use arc_swap::ArcSwap;
+use event_listener::{Event, listener};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[derive(Debug)]
+pub(crate) struct Live {
+    snapshot: ArcSwap<Snapshot>,
+    history: Mutex<History>,
+    changed: Event,
+}
+
+/// The recent changes: those after `trimmed`, at most `most` of them.
+#[derive(Debug)]
+pub(crate) struct History {
+    changes: VecDeque<Arc<Change>>,
+    most: usize,
+    trimmed: Seq,
+}
+
+impl History {
+    /// An empty history that keeps at most so many changes, from the commit after `start`.
+    pub(crate) fn new(start: Seq, most: usize) -> Self {
+        Self { changes: VecDeque::new(), most, trimmed: start }
+    }
+
+    /// Adds the next change.
+    pub(crate) fn push(&mut self, change: Arc<Change>) {
+        self.changes.push_back(change);
+        while self.changes.len() > self.most {
+            if let Some(oldest) = self.changes.pop_front() {
+                self.trimmed = oldest.seq;
+            }
+        }
+    }
+
+    fn after(&self, after: Seq, limit: usize) -> Feed {
+        if after < self.trimmed {
+            return Feed::Trimmed { oldest: self.trimmed.next() };
+        }
+        // Sequence numbers have no gaps, so that the distance is the place.
+        let skip = usize::try_from(after.get() - self.trimmed.get()).unwrap_or(usize::MAX);
+        Feed::Changes(self.changes.iter().skip(skip).take(limit).cloned().collect())
+    }
+}
+
+impl Live {
+    pub(crate) fn new(snapshot: Snapshot, history: History) -> Self {
+        Self { snapshot: ArcSwap::from_pointee(snapshot), history: Mutex::new(history), changed: Event::new() }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot::clone(&self.snapshot.load())
+    }
+
+    /// Makes a commit visible, to all readers at once. Only one thread at a time publishes.
+    pub(crate) fn publish(&self, snapshot: Snapshot, change: Arc<Change>) {
+        // A reader of the history waits for the lock, so that whoever has seen the snapshot finds the change, and
+        // whoever has the change finds the snapshot.
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        self.snapshot.store(Arc::new(snapshot));
+        history.push(change);
+        drop(history);
+        self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn changes(&self, after: Seq, limit: usize) -> Feed {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).after(after, limit)
+    }
+
+    pub(crate) async fn wait_past(&self, after: Seq) -> Seq {
+        loop {
+            listener!(self.changed => changed);
+            // Listening begins before looking, so that no commit falls in between.
+            let latest = self.snapshot.load().seq();
+            if latest > after {
+                return latest;
+            }
+            changed.await;
+        }
+    }
+}
