@@ -2,14 +2,23 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod accounts;
 mod clock;
+#[cfg(feature = "jambonz")]
+pub mod jambonz;
 mod model;
 mod random;
 mod snapshot;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod webhooks;
 
 pub use access::{Access, Action, Actor, FieldAccess, Scope, Subject, SubjectError};
+pub use accounts::{
+    Accounts, AnyApplication, Applications, Error, NewAccount, NoApplications, NoSessions, RealmMatch,
+    RunningSessions, WhileRunning,
+};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use model::account::{Account, Revision};
 pub use model::contract::Contract;

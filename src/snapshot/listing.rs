@@ -89,6 +89,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// A page without accounts.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { accounts: Vec::new(), next: None }
+    }
+
     /// A page, from the accounts in order, of which there may be one more than asked for: then there is a next
     /// page.
     #[must_use]

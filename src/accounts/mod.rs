@@ -1,0 +1,501 @@
+//! The front desk: what an application talks to.
+
+mod error;
+mod outside;
+mod pages;
+
+pub use error::Error;
+pub use outside::{AnyApplication, Applications, NoApplications, NoSessions, RunningSessions, WhileRunning};
+
+use crate::access::{Access, Action, Actor, FieldAccess, Scope};
+use crate::clock::{Clock, SystemClock};
+use crate::model::account::{Account, Revision};
+use crate::model::contract::Contract;
+use crate::model::field::Field;
+use crate::model::name::AccountName;
+use crate::model::patch::{AccountPatch, required};
+use crate::model::problem::{Problem, Problems};
+use crate::model::realm::SipRealm;
+use crate::model::sid::AccountSid;
+use crate::model::status::{Status, SuspensionReason};
+use crate::model::unit::{Limit, Unit};
+use crate::model::webhook_secret::WebhookSecret;
+use crate::random::{OsRandom, Random};
+use crate::snapshot::{Batch, Conflict, Event, Listing, Page, Snapshot, Write};
+use crate::store::{AccountStore, CommitError};
+use crate::webhooks::url_policy::UrlPolicy;
+use futures_core::Stream;
+use std::sync::Arc;
+
+/// The accounts of a gateway: every operation, with every rule applied, on behalf of an [`Actor`].
+///
+/// Cloning it shares it. It works over any [`AccountStore`] and under any executor.
+///
+/// ```
+/// use gateway_accounts::*;
+/// # futures_lite::future::block_on(async {
+/// let accounts = Accounts::new(MemoryStore::new());
+/// let admin = Actor::new(Scope::Admin, "jane".parse()?);
+/// let acme = accounts
+///     .create(&admin, AccountPatch::new().name("Acme").sip_realm("acme.example.com").unit(Unit::sessions(120)))
+///     .await?;
+/// let edited = accounts
+///     .edit(&admin, acme.sid(), acme.revision(), AccountPatch::new().licensed_sessions(Limit::AtMost(100)))
+///     .await?;
+/// assert_eq!(edited.revision().get(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Accounts(Arc<Desk>);
+
+#[derive(Debug, Clone)]
+struct Desk {
+    store: Arc<dyn AccountStore>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    applications: Arc<dyn Applications>,
+    sessions: Arc<dyn RunningSessions>,
+    url_policy: UrlPolicy,
+    defaults: NewAccount,
+}
+
+/// What a new account has where its draft says nothing.
+///
+/// The default is an account that admits no session until an admin says how many, so that a service provider,
+/// who may create accounts but not decide their limits, can't create one without a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewAccount {
+    /// *Unit* and its maximum.
+    pub unit: Unit,
+    /// *Licensed sessions*.
+    pub licensed_sessions: Limit,
+    /// What the customer and its service provider may change. It decides, too, what a service provider may fill
+    /// in when it creates an account.
+    pub contract: Contract,
+}
+
+impl Default for NewAccount {
+    fn default() -> Self {
+        Self { unit: Unit::sessions(0), licensed_sessions: Limit::AtMost(0), contract: Contract::RESTRICTED }
+    }
+}
+
+/// Which realms a look-up finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RealmMatch {
+    /// Only the realm itself.
+    Exact,
+    /// The realm itself or, if no account has it, the nearest of its parent domains that an account has.
+    OrParent,
+}
+
+impl Accounts {
+    /// The accounts of this store, with the system's clock and random source, no applications, and
+    /// [`UrlPolicy::production`].
+    #[must_use]
+    pub fn new(store: impl AccountStore + 'static) -> Self {
+        Self(Arc::new(Desk {
+            store: Arc::new(store),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            applications: Arc::new(NoApplications),
+            sessions: Arc::new(NoSessions),
+            url_policy: UrlPolicy::production(),
+            defaults: NewAccount::default(),
+        }))
+    }
+
+    /// The same, with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
+        self.with(|desk| desk.clock = Arc::new(clock))
+    }
+
+    /// The same, with another random source.
+    #[must_use]
+    pub fn with_random(self, random: impl Random + 'static) -> Self {
+        self.with(|desk| desk.random = Arc::new(random))
+    }
+
+    /// The same, asking this about applications.
+    #[must_use]
+    pub fn with_applications(self, applications: impl Applications + 'static) -> Self {
+        self.with(|desk| desk.applications = Arc::new(applications))
+    }
+
+    /// The same, asking this about running sessions.
+    #[must_use]
+    pub fn with_sessions(self, sessions: impl RunningSessions + 'static) -> Self {
+        self.with(|desk| desk.sessions = Arc::new(sessions))
+    }
+
+    /// The same, with another policy for the addresses of webhooks.
+    #[must_use]
+    pub fn with_url_policy(self, policy: UrlPolicy) -> Self {
+        self.with(|desk| desk.url_policy = policy)
+    }
+
+    /// The same, with other defaults for new accounts.
+    ///
+    /// # Panics
+    /// When the defaults contradict each other: more licensed sessions than the maximum.
+    #[must_use]
+    pub fn with_defaults(self, defaults: NewAccount) -> Self {
+        assert!(defaults.unit.fits(defaults.licensed_sessions), "more licensed sessions than the maximum");
+        self.with(|desk| desk.defaults = defaults)
+    }
+
+    fn with(self, set: impl FnOnce(&mut Desk)) -> Self {
+        let mut desk = Arc::unwrap_or_clone(self.0);
+        set(&mut desk);
+        Self(Arc::new(desk))
+    }
+
+    /// The store. What goes to it directly goes around the rules of who may do what.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn AccountStore> {
+        &self.0.store
+    }
+
+    /// All accounts at this moment, for the data plane: it answers [`Snapshot::by_sid`] and [`Snapshot::by_realm`]
+    /// without waiting, and applies no rights. `None` when the store does not keep its accounts in memory.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        self.0.store.live()
+    }
+
+    /// What the actor may do with each field of the account, for a user interface.
+    #[must_use]
+    pub fn editable_fields(&self, actor: &Actor, account: &Account) -> FieldAccess {
+        actor.editable_fields(account)
+    }
+
+    /// What the actor may fill in of a new account, for a user interface.
+    #[must_use]
+    pub fn new_account_fields(&self, actor: &Actor) -> FieldAccess {
+        actor.new_account_fields(self.0.defaults.contract)
+    }
+
+    /// Creates an account from a draft, which has at least a name. The SID and the webhook secret are generated.
+    /// An account that a service provider creates is under it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that is wrong; [`Error::Forbidden`] for an account actor.
+    pub async fn create(&self, actor: &Actor, draft: AccountPatch) -> Result<Arc<Account>, Error> {
+        self.allow(actor, Action::Create)?;
+        let now = self.0.clock.now();
+        let blank = Account {
+            sid: AccountSid::generate(now, &*self.0.random).map_err(Error::Random)?,
+            // Never stored: a draft without a name has a problem.
+            name: AccountName::parse("unnamed").expect("a plain word is a name"),
+            unit: self.0.defaults.unit,
+            licensed_sessions: self.0.defaults.licensed_sessions,
+            sip_realm: None,
+            webhook_secret: WebhookSecret::generate(&*self.0.random).map_err(Error::Random)?,
+            device_calling_application: None,
+            siprec_application: None,
+            registration_webhook: None,
+            queue_event_webhook: None,
+            organisation: None,
+            service_provider: match actor.scope() {
+                Scope::ServiceProvider(own) => Some(own),
+                Scope::Admin | Scope::Account(_) => None,
+            },
+            contract: self.0.defaults.contract,
+            status: Status::Active,
+            revision: Revision::FIRST,
+            created: now,
+            updated: now,
+        };
+        let (account, mut problems) = draft.merge_into(&blank);
+        if !draft.names() {
+            problems.push(required(Field::Name));
+        }
+        let problems = refuse(problems, &blank, &account, actor.new_account_fields(blank.contract));
+        self.check(None, &account, problems).await?;
+        self.write(actor, Write::Create(Arc::new(account))).await
+    }
+
+    /// Brings in an account from elsewhere, with its SID, secret, status and times. Admin only.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that is wrong, as for [`Accounts::create`].
+    pub async fn import(&self, actor: &Actor, account: Account) -> Result<Arc<Account>, Error> {
+        self.allow(actor, Action::Import)?;
+        let mut problems = Problems::none();
+        if self.0.store.by_sid(account.sid).await?.is_some() {
+            problems.push(Problem::new(Field::AccountSid, "taken", "is that of another account"));
+        }
+        self.check(None, &account, problems).await?;
+        self.write(actor, Write::Create(Arc::new(account))).await
+    }
+
+    /// The account of this SID.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the actor may see.
+    pub async fn get(&self, actor: &Actor, sid: AccountSid) -> Result<Arc<Account>, Error> {
+        visible(actor, self.0.store.by_sid(sid).await?)
+    }
+
+    /// The account of this name, without regard to case.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the actor may see.
+    pub async fn find_by_name(&self, actor: &Actor, name: &AccountName) -> Result<Arc<Account>, Error> {
+        visible(actor, self.0.store.by_name(name).await?)
+    }
+
+    /// The account of this realm.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that the actor may see.
+    pub async fn find_by_realm(
+        &self,
+        actor: &Actor,
+        realm: &SipRealm,
+        matching: RealmMatch,
+    ) -> Result<Arc<Account>, Error> {
+        if let Some(account) = self.0.store.by_realm(realm).await? {
+            return visible(actor, Some(account));
+        }
+        if matching == RealmMatch::OrParent {
+            for parent in realm.parents() {
+                // A parent of a realm that has two labels is a realm.
+                let Ok(parent) = SipRealm::parse(parent) else { continue };
+                if let Some(account) = self.0.store.by_realm(&parent).await? {
+                    return visible(actor, Some(account));
+                }
+            }
+        }
+        Err(Error::NotFound)
+    }
+
+    /// A page of the accounts that the actor may see, in the order of their SIDs.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn list(&self, actor: &Actor, listing: &Listing) -> Result<Page, Error> {
+        let listing = match actor.scope() {
+            Scope::Admin => *listing,
+            Scope::ServiceProvider(own) => match listing.service_provider() {
+                Some(other) if other != own => return Ok(Page::empty()),
+                _ => (*listing).of_service_provider(own),
+            },
+            Scope::Account(own) => {
+                let account = self.0.store.by_sid(own).await?.filter(|account| {
+                    listing.start().is_none_or(|start| start < account.sid)
+                        && listing.service_provider().is_none_or(|of| account.service_provider == Some(of))
+                });
+                return Ok(Page::from_one_more(account.into_iter().collect(), listing));
+            }
+        };
+        Ok(self.0.store.list(&listing).await?)
+    }
+
+    /// All accounts that the actor may see, in the order of their SIDs, read page by page as the stream is polled.
+    /// An account that is there all the while is in it exactly once.
+    ///
+    /// After an error the stream ends.
+    pub fn stream(&self, actor: &Actor) -> impl Stream<Item = Result<Arc<Account>, Error>> + Send + use<> {
+        let (desk, actor) = (self.clone(), actor.clone());
+        pages::stream(move |listing| {
+            let (desk, actor) = (desk.clone(), actor.clone());
+            Box::pin(async move { desk.list(&actor, &listing).await })
+        })
+    }
+
+    /// Applies a patch to the account, if it is still at the revision that the actor saw. A patch that changes
+    /// nothing writes nothing, and answers with the account as it is.
+    ///
+    /// A patch may carry a field that the actor may not change, as forms do, as long as it leaves the value as it
+    /// is; one that would change such a field is refused whole, naming every such field.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with everything that is wrong; [`Error::Changed`] when somebody was faster.
+    pub async fn edit(
+        &self,
+        actor: &Actor,
+        sid: AccountSid,
+        seen: Revision,
+        patch: AccountPatch,
+    ) -> Result<Arc<Account>, Error> {
+        let current = self.at_revision(actor, Action::Edit, sid, seen).await?;
+        let (next, problems) = patch.merge_into(&current);
+        let problems = refuse(problems, &current, &next, actor.editable_fields(&current));
+        self.check(Some(&current), &next, problems).await?;
+        self.replace(actor, &current, next).await
+    }
+
+    /// Takes an account out of service. One that is suspended already stays as it is, with its first reason.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for anybody but an admin; [`Error::Changed`] when somebody was faster.
+    pub async fn suspend(
+        &self,
+        actor: &Actor,
+        sid: AccountSid,
+        seen: Revision,
+        reason: SuspensionReason,
+    ) -> Result<Arc<Account>, Error> {
+        let current = self.at_revision(actor, Action::Suspend, sid, seen).await?;
+        if !current.status.is_active() {
+            return Ok(current);
+        }
+        let status = Status::suspended(reason, self.0.clock.now());
+        let next = Account { status, ..Account::clone(&current) };
+        self.replace(actor, &current, next).await
+    }
+
+    /// Takes a suspended account back into service. One that is active stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for anybody but an admin; [`Error::Changed`] when somebody was faster.
+    pub async fn resume(&self, actor: &Actor, sid: AccountSid, seen: Revision) -> Result<Arc<Account>, Error> {
+        let current = self.at_revision(actor, Action::Resume, sid, seen).await?;
+        let next = Account { status: Status::Active, ..Account::clone(&current) };
+        self.replace(actor, &current, next).await
+    }
+
+    /// Deletes the account, in one step with all that is its own. Its name and realm are free again. Gives back
+    /// the account as it was.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for an account actor; [`Error::Changed`] when somebody was faster;
+    /// [`Error::SessionsRunning`] when sessions are running and that was to be refused.
+    pub async fn delete(
+        &self,
+        actor: &Actor,
+        sid: AccountSid,
+        seen: Revision,
+        while_running: WhileRunning,
+    ) -> Result<Arc<Account>, Error> {
+        let current = self.at_revision(actor, Action::Delete, sid, seen).await?;
+        if while_running == WhileRunning::Refuse {
+            let running = self.0.sessions.running(sid);
+            if running > 0 {
+                return Err(Error::SessionsRunning { running });
+            }
+        }
+        self.write(actor, Write::Delete { sid, expected: seen }).await?;
+        Ok(current)
+    }
+
+    fn allow(&self, actor: &Actor, action: Action) -> Result<(), Error> {
+        if actor.may(action) { Ok(()) } else { Err(Error::Forbidden { action }) }
+    }
+
+    /// The account, if the actor may see it and do this to it, and it is still at this revision.
+    async fn at_revision(
+        &self,
+        actor: &Actor,
+        action: Action,
+        sid: AccountSid,
+        seen: Revision,
+    ) -> Result<Arc<Account>, Error> {
+        let account = self.get(actor, sid).await?;
+        self.allow(actor, action)?;
+        let actual = account.revision;
+        if actual == seen { Ok(account) } else { Err(Error::Changed { sid, expected: seen, actual }) }
+    }
+
+    async fn replace(&self, actor: &Actor, current: &Arc<Account>, next: Account) -> Result<Arc<Account>, Error> {
+        if next == **current {
+            return Ok(Arc::clone(current));
+        }
+        let next = Account { updated: self.0.clock.now(), ..next };
+        self.write(actor, Write::Replace(Arc::new(next))).await
+    }
+
+    /// Adds what the rules of one account can't see, and ends with all problems together.
+    async fn check(&self, before: Option<&Account>, after: &Account, mut problems: Problems) -> Result<(), Error> {
+        if let Err(error) = after.check_fields_together() {
+            problems.push(Problem::of_value(Field::LicensedSessions, &error));
+        }
+        let changed = |field| before.is_none_or(|before| before.differences(after).contains(&field));
+        for (field, hook) in [
+            (Field::RegistrationWebhook, after.registration_webhook()),
+            (Field::QueueEventWebhook, after.queue_event_webhook()),
+        ] {
+            if let Some(hook) = hook.filter(|_| changed(field))
+                && let Err(error) = self.0.url_policy.check(hook.url())
+            {
+                problems.push(Problem::of_value_part(field, "url", &error));
+            }
+        }
+        // Who may use an application can depend on the service provider.
+        let moved = changed(Field::ServiceProvider);
+        for (field, application) in [
+            (Field::DeviceCallingApplication, after.device_calling_application),
+            (Field::SiprecApplication, after.siprec_application),
+        ] {
+            if let Some(application) = application.filter(|_| moved || changed(field)) {
+                let may_use = self.0.applications.may_use(application, after.sid, after.service_provider).await;
+                if !may_use.map_err(Error::Applications)? {
+                    let message = "must be an application that this account may use";
+                    problems.push(Problem::new(field, "unknown_application", message));
+                }
+            }
+        }
+        let store = &self.0.store;
+        if changed(Field::Name) && is_other(store.by_name(&after.name).await?, after) {
+            problems.push(taken(Field::Name));
+        }
+        if let Some(realm) = after.sip_realm().filter(|_| changed(Field::SipRealm))
+            && is_other(store.by_realm(realm).await?, after)
+        {
+            problems.push(taken(Field::SipRealm));
+        }
+        problems.into_result().map_err(Error::Invalid)
+    }
+
+    async fn write(&self, actor: &Actor, write: Write) -> Result<Arc<Account>, Error> {
+        let batch = Batch::new(actor.clone(), self.0.clock.now()).with(write);
+        match self.0.store.commit(batch).await {
+            Ok(change) => match change.events.first() {
+                Some(
+                    Event::Created(account) | Event::Replaced { after: account, .. } | Event::Deleted(account),
+                ) => Ok(Arc::clone(account)),
+                None => Err(Error::NotFound),
+            },
+            // Somebody was faster than the check.
+            Err(CommitError::Conflict(Conflict::Taken { field, .. })) => Err(Error::Invalid(taken(field).into())),
+            Err(CommitError::Conflict(Conflict::Revision { sid, expected, actual })) => {
+                Err(Error::Changed { sid, expected, actual })
+            }
+            Err(CommitError::Conflict(Conflict::Missing { .. })) => Err(Error::NotFound),
+            Err(CommitError::Store(error)) => Err(Error::Store(error)),
+        }
+    }
+}
+
+/// Not forbidden but not found: nobody learns which other accounts exist.
+fn visible(actor: &Actor, account: Option<Arc<Account>>) -> Result<Arc<Account>, Error> {
+    account.filter(|account| actor.may_see(account)).ok_or(Error::NotFound)
+}
+
+/// The problems of an edit, with those of the fields that the actor may not change in place of what else is wrong
+/// with them.
+fn refuse(problems: Problems, current: &Account, next: &Account, access: FieldAccess) -> Problems {
+    let changed = current.differences(next);
+    let mut all = Problems::none();
+    for field in Field::ALL {
+        if access.of(field) != Access::Editable && (changed.contains(&field) || problems.concern(field)) {
+            all.push(Problem::new(field, "not_permitted", "may not be changed by this actor"));
+        }
+    }
+    for problem in problems.iter() {
+        if problem.field().is_none_or(|field| !all.concern(field)) {
+            all.push(problem.clone());
+        }
+    }
+    all
+}
+
+fn is_other(found: Option<Arc<Account>>, account: &Account) -> bool {
+    found.is_some_and(|found| found.sid != account.sid)
+}
+
+fn taken(field: Field) -> Problem {
+    Problem::new(field, "taken", "is that of another account")
+}

@@ -1,0 +1,79 @@
+//! What the front desk has to ask the embedding application.
+
+use crate::model::sid::{AccountSid, ApplicationSid, ServiceProviderSid};
+use async_trait::async_trait;
+use std::fmt;
+
+/// The applications, which belong to the embedding program.
+#[async_trait]
+pub trait Applications: Send + Sync + fmt::Debug {
+    /// Whether the application exists and may be used by an account of this SID and service provider. The account
+    /// may not exist yet.
+    ///
+    /// # Errors
+    /// When that can't be found out just now. The edit is then refused with
+    /// [`Error::Applications`](crate::Error::Applications).
+    async fn may_use(
+        &self,
+        application: ApplicationSid,
+        account: AccountSid,
+        service_provider: Option<ServiceProviderSid>,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// No application exists. What [`Accounts`](crate::Accounts) starts from: a program that has applications says so.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoApplications;
+
+#[async_trait]
+impl Applications for NoApplications {
+    async fn may_use(
+        &self,
+        _: ApplicationSid,
+        _: AccountSid,
+        _: Option<ServiceProviderSid>,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(false)
+    }
+}
+
+/// Every application exists and may be used by everybody, for a program that checks them elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AnyApplication;
+
+#[async_trait]
+impl Applications for AnyApplication {
+    async fn may_use(
+        &self,
+        _: ApplicationSid,
+        _: AccountSid,
+        _: Option<ServiceProviderSid>,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(true)
+    }
+}
+
+/// The sessions that are running.
+pub trait RunningSessions: Send + Sync + fmt::Debug {
+    /// How many sessions of the account are running now.
+    fn running(&self, account: AccountSid) -> u64;
+}
+
+/// Nobody counts sessions, and so none are known to run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSessions;
+
+impl RunningSessions for NoSessions {
+    fn running(&self, _: AccountSid) -> u64 {
+        0
+    }
+}
+
+/// What to do about running sessions when an account is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhileRunning {
+    /// Refuse.
+    Refuse,
+    /// Delete all the same. What becomes of the sessions is for the application to decide.
+    Delete,
+}
