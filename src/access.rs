@@ -351,12 +351,17 @@ mod tests {
         row("", vec![]);
         row("fields of a new account", vec![]);
         for field in Field::ALL {
-            let cells =
-                actors.iter().map(|(_, a)| word(a.new_account_fields(Contract::RESTRICTED).of(field))).collect();
+            let cells = actors
+                .iter()
+                .map(|(_, a)| word(a.new_account_fields(Contract::RESTRICTED).of(field)))
+                .collect();
             row(&format!("  {}", field.label()), cells);
         }
         let expected = include_str!("../tests/data/rights.txt");
-        assert!(table == expected, "the rights changed; if that is meant, tests/data/rights.txt becomes:\n{table}");
+        assert!(
+            table == expected,
+            "the rights changed; if that is meant, tests/data/rights.txt becomes:\n{table}"
+        );
     }
 
     #[test]

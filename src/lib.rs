@@ -35,12 +35,14 @@ pub use model::timestamp::{Timestamp, TimestampError};
 pub use model::unit::{Limit, LimitError, Unit, UnitKind, UnitKindError};
 pub use model::view::AccountView;
 pub use model::webhook::{
-    RetryOn, RetryPolicy, RetryPolicyError, Webhook, WebhookCredentials, WebhookCredentialsError, WebhookMethod,
-    WebhookMethodError, WebhookUrl, WebhookUrlError,
+    RetryOn, RetryPolicy, RetryPolicyError, Webhook, WebhookCredentials, WebhookCredentialsError,
+    WebhookMethod, WebhookMethodError, WebhookUrl, WebhookUrlError,
 };
 pub use model::webhook_secret::{WebhookSecret, WebhookSecretError};
 pub use random::{OsRandom, Random, RandomError, SeededRandom};
 pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, Seq, Snapshot, Write};
+#[cfg(feature = "file")]
+pub use store::file::{FileDamage, FileStore, Opened, Options as FileStoreOptions, TornTail};
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 pub use webhooks::url_policy::{UrlPolicy, UrlPolicyError};

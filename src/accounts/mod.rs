@@ -351,7 +351,12 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for anybody but an admin; [`Error::Changed`] when somebody was faster.
-    pub async fn resume(&self, actor: &Actor, sid: AccountSid, seen: Revision) -> Result<Arc<Account>, Error> {
+    pub async fn resume(
+        &self,
+        actor: &Actor,
+        sid: AccountSid,
+        seen: Revision,
+    ) -> Result<Arc<Account>, Error> {
         let current = self.at_revision(actor, Action::Resume, sid, seen).await?;
         let next = Account { status: Status::Active, ..Account::clone(&current) };
         self.replace(actor, &current, next).await
@@ -399,7 +404,12 @@ impl Accounts {
         if actual == seen { Ok(account) } else { Err(Error::Changed { sid, expected: seen, actual }) }
     }
 
-    async fn replace(&self, actor: &Actor, current: &Arc<Account>, next: Account) -> Result<Arc<Account>, Error> {
+    async fn replace(
+        &self,
+        actor: &Actor,
+        current: &Arc<Account>,
+        next: Account,
+    ) -> Result<Arc<Account>, Error> {
         if next == **current {
             return Ok(Arc::clone(current));
         }
@@ -408,7 +418,12 @@ impl Accounts {
     }
 
     /// Adds what the rules of one account can't see, and ends with all problems together.
-    async fn check(&self, before: Option<&Account>, after: &Account, mut problems: Problems) -> Result<(), Error> {
+    async fn check(
+        &self,
+        before: Option<&Account>,
+        after: &Account,
+        mut problems: Problems,
+    ) -> Result<(), Error> {
         if let Err(error) = after.check_fields_together() {
             problems.push(Problem::of_value(Field::LicensedSessions, &error));
         }
@@ -430,7 +445,8 @@ impl Accounts {
             (Field::SiprecApplication, after.siprec_application),
         ] {
             if let Some(application) = application.filter(|_| moved || changed(field)) {
-                let may_use = self.0.applications.may_use(application, after.sid, after.service_provider).await;
+                let may_use =
+                    self.0.applications.may_use(application, after.sid, after.service_provider).await;
                 if !may_use.map_err(Error::Applications)? {
                     let message = "must be an application that this account may use";
                     problems.push(Problem::new(field, "unknown_application", message));
@@ -454,12 +470,16 @@ impl Accounts {
         match self.0.store.commit(batch).await {
             Ok(change) => match change.events.first() {
                 Some(
-                    Event::Created(account) | Event::Replaced { after: account, .. } | Event::Deleted(account),
+                    Event::Created(account)
+                    | Event::Replaced { after: account, .. }
+                    | Event::Deleted(account),
                 ) => Ok(Arc::clone(account)),
                 None => Err(Error::NotFound),
             },
             // Somebody was faster than the check.
-            Err(CommitError::Conflict(Conflict::Taken { field, .. })) => Err(Error::Invalid(taken(field).into())),
+            Err(CommitError::Conflict(Conflict::Taken { field, .. })) => {
+                Err(Error::Invalid(taken(field).into()))
+            }
             Err(CommitError::Conflict(Conflict::Revision { sid, expected, actual })) => {
                 Err(Error::Changed { sid, expected, actual })
             }

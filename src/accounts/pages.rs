@@ -41,7 +41,8 @@ impl<F: Fn(Listing) -> Fetch + Unpin> Stream for Pages<F> {
                 Ok(page) => page,
                 Err(error) => return Poll::Ready(Some(Err(error))),
             };
-            this.next = page.next.map(|after| (this.fetch)(Listing::new().limit(Listing::MAX_LIMIT).after(after)));
+            this.next =
+                page.next.map(|after| (this.fetch)(Listing::new().limit(Listing::MAX_LIMIT).after(after)));
             this.page = page.accounts.into_iter();
         }
     }

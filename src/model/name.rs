@@ -186,7 +186,11 @@ mod tests {
         ] {
             let got = AccountName::parse(text);
             assert_eq!(got.as_ref().map(AccountName::as_str), expected.as_ref().map(|s| *s), "{text:?}");
-            assert_eq!(serde_json::from_value::<AccountName>(text.into()).is_ok(), expected.is_ok(), "{text:?}");
+            assert_eq!(
+                serde_json::from_value::<AccountName>(text.into()).is_ok(),
+                expected.is_ok(),
+                "{text:?}"
+            );
         }
     }
 

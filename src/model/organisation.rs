@@ -113,7 +113,11 @@ mod tests {
             ("two words", Err(E::Character { character: ' ', position: 3 })),
             ("é", Err(E::Character { character: 'é', position: 0 })),
         ] {
-            assert_eq!(OrganisationId::parse(text).map(|id| assert_eq!(id.as_str(), text)), expected, "{text:?}");
+            assert_eq!(
+                OrganisationId::parse(text).map(|id| assert_eq!(id.as_str(), text)),
+                expected,
+                "{text:?}"
+            );
         }
     }
 }

@@ -84,7 +84,10 @@ struct WebhookPatch {
 
 impl fmt::Debug for WebhookPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebhookPatch").field("url", &self.url).field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("WebhookPatch")
+            .field("url", &self.url)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 
@@ -300,7 +303,9 @@ impl AccountPatch {
                 Value::Bool(value) => *given = Some(value),
                 // Absent from a contract means not given, so that removing it takes it away.
                 Value::Null => *given = Some(false),
-                _ => patch.problems.push(Problem::of_part(field, part, "wrong_type", "must be true or false")),
+                _ => {
+                    patch.problems.push(Problem::of_part(field, part, "wrong_type", "must be true or false"))
+                }
             }
             true
         })
@@ -323,7 +328,12 @@ impl AccountPatch {
                         Value::Null => Edit::Clear,
                         Value::String(text) => Edit::Set(text),
                         _ => {
-                            patch.problems.push(Problem::of_part(field, part, "wrong_type", "must be a text"));
+                            patch.problems.push(Problem::of_part(
+                                field,
+                                part,
+                                "wrong_type",
+                                "must be a text",
+                            ));
                             Edit::Keep
                         }
                     };
@@ -356,7 +366,11 @@ impl AccountPatch {
             Value::Object(members) => {
                 for (part, value) in members {
                     if !read(self, &part, value) {
-                        self.problems.push(Problem::unknown(format!("{}.{}", field.name(), shortened(&part))));
+                        self.problems.push(Problem::unknown(format!(
+                            "{}.{}",
+                            field.name(),
+                            shortened(&part)
+                        )));
                     }
                 }
                 Some(())
@@ -422,7 +436,8 @@ impl AccountPatch {
         {
             let now = &mut next.contract;
             now.edit_unit = contract.edit_unit.unwrap_or(now.edit_unit);
-            now.edit_licensed_sessions = contract.edit_licensed_sessions.unwrap_or(now.edit_licensed_sessions);
+            now.edit_licensed_sessions =
+                contract.edit_licensed_sessions.unwrap_or(now.edit_licensed_sessions);
         }
         for (field, edit, hook) in [
             (Field::RegistrationWebhook, &self.registration_webhook, &mut next.registration_webhook),
@@ -569,11 +584,16 @@ mod tests {
         check(json!({"name": " Globex "}), &[Name], &[]);
         check(json!({"name": null}), &[], &[("name", "required")]);
         check(json!({"sip_realm": null}), &[SipRealm], &[]);
-        check(json!({"device_calling_application_sid": null, "siprec_application_sid": null}), &[
-            DeviceCallingApplication,
-            SiprecApplication,
-        ], &[]);
-        check(json!({"organisation_id": null, "service_provider_sid": null}), &[Organisation, ServiceProvider], &[]);
+        check(
+            json!({"device_calling_application_sid": null, "siprec_application_sid": null}),
+            &[DeviceCallingApplication, SiprecApplication],
+            &[],
+        );
+        check(
+            json!({"organisation_id": null, "service_provider_sid": null}),
+            &[Organisation, ServiceProvider],
+            &[],
+        );
         check(json!({"licensed_sessions": 7}), &[LicensedSessions], &[]);
         check(json!({"licensed_sessions": null}), &[], &[("licensed_sessions", "required")]);
         check(json!({"registration_webhook": null}), &[RegistrationWebhook], &[]);
@@ -589,27 +609,44 @@ mod tests {
         assert_eq!(next.unit, Unit::minutes(5));
         check(json!({"unit": {"kind": "minutes"}}), &[], &[("unit.maximum", "required")]);
         check(json!({"unit": null}), &[], &[("unit", "required")]);
-        check(json!({"unit": {"kind": null, "maximum": null}}), &[], &[
-            ("unit.kind", "required"),
-            ("unit.maximum", "required"),
-        ]);
+        check(
+            json!({"unit": {"kind": null, "maximum": null}}),
+            &[],
+            &[("unit.kind", "required"), ("unit.maximum", "required")],
+        );
 
-        let next = check(json!({"queue_event_webhook": {"method": "POST"}}), &[Field::QueueEventWebhook], &[]);
+        let next =
+            check(json!({"queue_event_webhook": {"method": "POST"}}), &[Field::QueueEventWebhook], &[]);
         let hook = next.queue_event_webhook().unwrap();
         assert_eq!(hook.url().to_string(), "https://hooks.example/r#rc=2&rp=5xx");
         assert_eq!(hook.credentials().unwrap().reveal_password(), "hunter2");
         let none = json!({"queue_event_webhook": {"username": null, "password": null}});
-        assert!(check(none, &[Field::QueueEventWebhook], &[]).queue_event_webhook().unwrap().credentials().is_none());
-        check(json!({"queue_event_webhook": {"password": null}}), &[], &[("queue_event_webhook.password", "required")]);
-        check(json!({"queue_event_webhook": {"username": "a:b"}}), &[], &[(
-            "queue_event_webhook.username",
-            "character",
-        )]);
-        check(json!({"queue_event_webhook": {"url": null, "method": "PUT", "colour": 1}}), &[], &[
-            ("queue_event_webhook.colour", "unknown_field"),
-            ("queue_event_webhook.method", "not_a_method"),
-            ("queue_event_webhook.url", "required"),
-        ]);
+        assert!(
+            check(none, &[Field::QueueEventWebhook], &[])
+                .queue_event_webhook()
+                .unwrap()
+                .credentials()
+                .is_none()
+        );
+        check(
+            json!({"queue_event_webhook": {"password": null}}),
+            &[],
+            &[("queue_event_webhook.password", "required")],
+        );
+        check(
+            json!({"queue_event_webhook": {"username": "a:b"}}),
+            &[],
+            &[("queue_event_webhook.username", "character")],
+        );
+        check(
+            json!({"queue_event_webhook": {"url": null, "method": "PUT", "colour": 1}}),
+            &[],
+            &[
+                ("queue_event_webhook.colour", "unknown_field"),
+                ("queue_event_webhook.method", "not_a_method"),
+                ("queue_event_webhook.url", "required"),
+            ],
+        );
     }
 
     #[test]
@@ -626,7 +663,8 @@ mod tests {
 
     #[test]
     fn wrong_types_unknown_and_read_only_fields() {
-        for key in ["name", "sip_realm", "organisation_id", "siprec_application_sid", "service_provider_sid"] {
+        for key in ["name", "sip_realm", "organisation_id", "siprec_application_sid", "service_provider_sid"]
+        {
             for value in [json!(12345), json!({"first": "a"}), json!(["a", "b"]), json!(true)] {
                 check(json!({ key: value }), &[], &[(key, "wrong_type")]);
             }
@@ -637,7 +675,11 @@ mod tests {
         for key in ["account_sid", "webhook_secret", "api_keys", "status"] {
             check(json!({ key: "x" }), &[], &[(key, "read_only")]);
         }
-        check(json!({"revision": 5, "is_active": 0}), &[], &[("is_active", "unknown_field"), ("revision", "unknown_field")]);
+        check(
+            json!({"revision": 5, "is_active": 0}),
+            &[],
+            &[("is_active", "unknown_field"), ("revision", "unknown_field")],
+        );
         for text in ["[]", "\"name\"", "null", "7"] {
             assert!(serde_json::from_str::<AccountPatch>(text).is_err(), "{text}");
         }
@@ -676,7 +718,12 @@ mod tests {
         ];
         leaf.prop_recursive(2, 8, 4, |inner| {
             let keys = prop_oneof![
-                Just("kind"), Just("maximum"), Just("url"), Just("method"), Just("username"), Just("password"),
+                Just("kind"),
+                Just("maximum"),
+                Just("url"),
+                Just("method"),
+                Just("username"),
+                Just("password"),
             ];
             prop::collection::hash_map(keys, inner, 0..4)
                 .prop_map(|members| members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())

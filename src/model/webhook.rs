@@ -219,8 +219,12 @@ impl ValueError for RetryPolicyError {
 }
 
 impl RetryOn {
-    const ALL: [(Self, &'static str); 4] =
-        [(Self::Connect, "ct"), (Self::Response, "rt"), (Self::ClientError, "4xx"), (Self::ServerError, "5xx")];
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Connect, "ct"),
+        (Self::Response, "rt"),
+        (Self::ClientError, "4xx"),
+        (Self::ServerError, "5xx"),
+    ];
 }
 
 impl RetryPolicy {
@@ -253,7 +257,9 @@ impl RetryPolicy {
                     for word in list.split(',') {
                         set |= match RetryOn::ALL.iter().find(|(_, name)| *name == word) {
                             Some((on, _)) => *on as u8,
-                            None if word == "all" => RetryOn::ALL.iter().fold(0, |all, (on, _)| all | *on as u8),
+                            None if word == "all" => {
+                                RetryOn::ALL.iter().fold(0, |all, (on, _)| all | *on as u8)
+                            }
                             None => return Err(RetryPolicyError),
                         };
                     }
@@ -516,7 +522,10 @@ pub(crate) mod stored {
 
     // serde hands a reference to the field's type.
     #[allow(clippy::ref_option, reason = "the signature is serde's")]
-    pub(crate) fn serialize<S: Serializer>(hook: &Option<Box<Webhook>>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        hook: &Option<Box<Webhook>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         hook.as_ref()
             .map(|hook| Stored {
                 url: hook.url.clone(),
@@ -598,7 +607,11 @@ mod tests {
         ] {
             let got = WebhookUrl::parse(text).map(|url| url.to_string());
             assert_eq!(got.as_deref(), expected.as_ref().map(|s| *s), "{text:?}");
-            assert_eq!(serde_json::from_value::<WebhookUrl>(text.into()).is_ok(), expected.is_ok(), "{text:?}");
+            assert_eq!(
+                serde_json::from_value::<WebhookUrl>(text.into()).is_ok(),
+                expected.is_ok(),
+                "{text:?}"
+            );
         }
     }
 

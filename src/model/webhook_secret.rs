@@ -65,7 +65,8 @@ impl WebhookSecret {
     pub fn generate(random: &dyn Random) -> Result<Self, RandomError> {
         let mut bytes = Zeroizing::new([0; Self::RANDOM_BYTES]);
         random.fill(&mut *bytes)?;
-        let mut text = Zeroizing::new(String::with_capacity(Self::PREFIX.len() + Self::RANDOM_BYTES.div_ceil(3) * 4));
+        let mut text =
+            Zeroizing::new(String::with_capacity(Self::PREFIX.len() + Self::RANDOM_BYTES.div_ceil(3) * 4));
         text.push_str(Self::PREFIX);
         BASE64_STANDARD.encode_string(&*bytes, &mut text);
         Ok(Self(SecretText::new(&text)))

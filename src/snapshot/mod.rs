@@ -102,7 +102,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Conflict::Taken`] when two of them have the same SID, name or realm.
-    pub fn from_accounts(seq: Seq, accounts: impl IntoIterator<Item = Arc<Account>>) -> Result<Self, Conflict> {
+    pub fn from_accounts(
+        seq: Seq,
+        accounts: impl IntoIterator<Item = Arc<Account>>,
+    ) -> Result<Self, Conflict> {
         let mut snapshot = Self::empty();
         let state = Arc::make_mut(&mut snapshot.0);
         state.seq = seq;
@@ -166,7 +169,13 @@ impl Snapshot {
         let most = listing.size() + 1;
         let after = listing.start();
         let accounts = match listing.service_provider() {
-            None => self.0.sids.after(after.as_ref()).take(most).filter_map(|sid| self.by_sid(*sid).cloned()).collect(),
+            None => self
+                .0
+                .sids
+                .after(after.as_ref())
+                .take(most)
+                .filter_map(|sid| self.by_sid(*sid).cloned())
+                .collect(),
             Some(provider) => {
                 let rest = self.0.sids_of_providers.after(Some(&(provider, after)));
                 rest.take_while(|(of, _)| *of == provider)
@@ -257,7 +266,11 @@ impl State {
         let current = |sid, expected| {
             let account = self.by_sid(sid).ok_or(Conflict::Missing { sid })?;
             let actual = account.revision;
-            if actual == expected { Ok(Arc::clone(account)) } else { Err(Conflict::Revision { sid, expected, actual }) }
+            if actual == expected {
+                Ok(Arc::clone(account))
+            } else {
+                Err(Conflict::Revision { sid, expected, actual })
+            }
         };
         Ok(match write {
             Write::Create(account) => Event::Created(at_revision(account, Revision::FIRST)),

@@ -176,7 +176,8 @@ impl<'a, K: Ord> Iter<'a, K> {
         loop {
             match node {
                 Node::Leaf(keys) => {
-                    self.leaf = keys[after.map_or(0, |key| keys.partition_point(|other| other <= key))..].iter();
+                    self.leaf =
+                        keys[after.map_or(0, |key| keys.partition_point(|other| other <= key))..].iter();
                     return;
                 }
                 Node::Branch(children) => {

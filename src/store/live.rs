@@ -51,7 +51,11 @@ impl History {
 
 impl Live {
     pub(crate) fn new(snapshot: Snapshot, history: History) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), history: Mutex::new(history), changed: Event::new() }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            history: Mutex::new(history),
+            changed: Event::new(),
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

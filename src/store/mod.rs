@@ -1,7 +1,7 @@
 //! Where accounts are kept.
 
 mod error;
-#[cfg(any())]
+#[cfg(feature = "file")]
 pub(crate) mod file;
 mod live;
 pub(crate) mod memory;

@@ -40,7 +40,9 @@ pub enum UrlPolicyError {
     #[error("must not be a name of a local machine or network (only the development policy lets it through)")]
     LocalName,
     /// An address that is not globally routable. Code `url_policy`.
-    #[error("must not be an address that is not globally routable (only the development policy lets it through)")]
+    #[error(
+        "must not be an address that is not globally routable (only the development policy lets it through)"
+    )]
     Address,
 }
 
@@ -80,7 +82,9 @@ impl UrlPolicy {
             return Err(UrlPolicyError::Http);
         }
         match url.host() {
-            Some(Host::Domain(name)) if !self.allow_any_address && is_local(name) => Err(UrlPolicyError::LocalName),
+            Some(Host::Domain(name)) if !self.allow_any_address && is_local(name) => {
+                Err(UrlPolicyError::LocalName)
+            }
             Some(Host::Ipv4(address)) => self.check_resolved(address.into()),
             Some(Host::Ipv6(address)) => self.check_resolved(address.into()),
             Some(Host::Domain(_)) | None => Ok(()),
@@ -124,15 +128,15 @@ const NOT_GLOBAL_V4: [([u8; 4], u8); 15] = [
     ([127, 0, 0, 0], 8),     // loopback
     ([169, 254, 0, 0], 16),  // link-local, cloud metadata
     ([172, 16, 0, 0], 12),   // private
-    ([192, 0, 0, 0], 24),    // IETF protocol assignments; the two global anycast addresses in it serve no webhook
-    ([192, 0, 2, 0], 24),    // documentation
-    ([192, 88, 99, 0], 24),  // 6to4 relay anycast
-    ([192, 168, 0, 0], 16),  // private
-    ([198, 18, 0, 0], 15),   // benchmarking
+    ([192, 0, 0, 0], 24), // IETF protocol assignments; the two global anycast addresses in it serve no webhook
+    ([192, 0, 2, 0], 24), // documentation
+    ([192, 88, 99, 0], 24), // 6to4 relay anycast
+    ([192, 168, 0, 0], 16), // private
+    ([198, 18, 0, 0], 15), // benchmarking
     ([198, 51, 100, 0], 24), // documentation
-    ([203, 0, 113, 0], 24),  // documentation
-    ([224, 0, 0, 0], 4),     // multicast
-    ([240, 0, 0, 0], 4),     // reserved, and broadcast
+    ([203, 0, 113, 0], 24), // documentation
+    ([224, 0, 0, 0], 4),  // multicast
+    ([240, 0, 0, 0], 4),  // reserved, and broadcast
 ];
 
 fn is_global_v4(address: Ipv4Addr) -> bool {
@@ -144,11 +148,11 @@ fn is_global_v4(address: Ipv4Addr) -> bool {
 /// Address Registry marks as not globally reachable, and those that carry an IPv4 address that something else may
 /// unpack.
 const NOT_GLOBAL_V6: [([u16; 3], u8); 5] = [
-    ([0x2001, 0, 0], 23),      // IETF protocol assignments: Teredo, benchmarking, ORCHID
-    ([0x2001, 0xdb8, 0], 32),  // documentation
-    ([0x2002, 0, 0], 16),      // 6to4, which carries an IPv4 address
-    ([0x3ffe, 0, 0], 16),      // the former 6bone
-    ([0x3fff, 0, 0], 20),      // documentation
+    ([0x2001, 0, 0], 23),     // IETF protocol assignments: Teredo, benchmarking, ORCHID
+    ([0x2001, 0xdb8, 0], 32), // documentation
+    ([0x2002, 0, 0], 16),     // 6to4, which carries an IPv4 address
+    ([0x3ffe, 0, 0], 16),     // the former 6bone
+    ([0x3fff, 0, 0], 20),     // documentation
 ];
 
 fn is_global_v6(address: Ipv6Addr) -> bool {
@@ -247,8 +251,20 @@ mod tests {
             }
         }
         for address in [
-            "1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.32.0.0", "192.0.1.0",
-            "198.20.0.0", "223.255.255.255", "2001:200::", "2001:db9::", "2606:4700::1111", "3ffd::1", "3fff:1000::",
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.32.0.0",
+            "192.0.1.0",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2001:200::",
+            "2001:db9::",
+            "2606:4700::1111",
+            "3ffd::1",
+            "3fff:1000::",
         ] {
             assert_eq!(UrlPolicy::production().check_resolved(address.parse().unwrap()), Ok(()), "{address}");
         }

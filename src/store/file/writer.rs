@@ -1,0 +1,217 @@
+//! The one thread that writes an account file.
+
+use super::format::{self, MAX_LINE};
+use super::recovery::{FileDamage, Recovered, Unreadable, recover};
+use super::{Opened, Options};
+use crate::snapshot::{Batch, Change};
+use crate::store::live::Live;
+use crate::store::{CommitError, StoreError, StoreErrorKind};
+use async_channel::{Receiver, Sender};
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the thread is asked.
+pub(super) enum Request {
+    Commit { batch: Batch, reply: Sender<Result<Arc<Change>, CommitError>> },
+    Close { reply: Sender<()> },
+}
+
+/// What the thread tells when it has opened the file.
+pub(super) type Start = Result<(Arc<Live>, Opened), StoreError>;
+
+/// Opens the file, tells what it holds, and then commits what is asked until nobody can ask any more.
+pub(super) fn run(path: &Path, options: Options, start: &Sender<Start>, requests: &Receiver<Request>) {
+    let (mut writer, opened) = match Writer::open(path, options) {
+        Ok(opened) => opened,
+        Err(error) => {
+            // Whoever opens may have given up; then there is nobody to tell.
+            let _ = start.send_blocking(Err(error));
+            return;
+        }
+    };
+    if start.send_blocking(Ok((Arc::clone(&writer.live), opened))).is_err() {
+        return;
+    }
+    while let Ok(request) = requests.recv_blocking() {
+        match request {
+            Request::Commit { batch, reply } => {
+                // A caller that has gone away does not undo its commit.
+                let _ = reply.send_blocking(writer.commit(&batch));
+            }
+            Request::Close { reply } => {
+                requests.close();
+                drop(writer);
+                let _ = reply.send_blocking(());
+                return;
+            }
+        }
+    }
+}
+
+struct Writer {
+    live: Arc<Live>,
+    file: File,
+    /// A write failed, and how much of it is in the file is unknown.
+    failed: bool,
+    /// Keeps every other process out until it is dropped.
+    _lock: File,
+}
+
+impl Writer {
+    fn open(path: &Path, options: Options) -> Result<(Self, Opened), StoreError> {
+        let path = &resolved(path).map_err(io_error("could not find the folder of", path))?;
+        let lock = lock(path)?;
+        let is_new = !path.try_exists().map_err(io_error("could not look at", path))?;
+        let mut file = private(OpenOptions::new().read(true).append(true).create(true))
+            .open(path)
+            .map_err(io_error("could not open", path))?;
+        let mut reader = BufReader::with_capacity(1 << 20, &file);
+        let recovered =
+            recover(&mut reader, options.history).map_err(|unreadable| refused(unreadable, path))?;
+        repair(&mut file, &recovered).map_err(io_error("could not write to", path))?;
+        if is_new {
+            sync_folder(path).map_err(io_error("could not sync the folder of", path))?;
+        }
+        let Recovered { snapshot, history, torn, .. } = recovered;
+        let opened = Opened { seq: snapshot.seq(), accounts: snapshot.len(), torn_tail: torn };
+        let live = Arc::new(Live::new(snapshot, history));
+        Ok((Self { live, file, failed: false, _lock: lock }, opened))
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<Arc<Change>, CommitError> {
+        if self.failed {
+            let message = "an earlier write failed; open the account file anew to go on";
+            return Err(StoreError::new(StoreErrorKind::Failed, message).into());
+        }
+        let (snapshot, change) = self.live.snapshot().apply(batch)?;
+        let line = format::encode(&change).map_err(|error| {
+            StoreError::new(StoreErrorKind::Unavailable, "the commit could not be written as JSON")
+                .with_source(error)
+        })?;
+        if line.len() > MAX_LINE {
+            let message = format!("the commit takes more than {MAX_LINE} bytes");
+            return Err(StoreError::new(StoreErrorKind::TooLarge, message).into());
+        }
+        if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+            // A failed sync can't be repeated: the system may have dropped the data and call the next one good.
+            self.failed = true;
+            let message = "the commit could not be written to the account file";
+            return Err(StoreError::new(StoreErrorKind::Io, message).with_source(error).into());
+        }
+        let change = Arc::new(change);
+        self.live.publish(snapshot, Arc::clone(&change));
+        Ok(change)
+    }
+}
+
+/// Completes a new file, cuts off a torn tail, adds a missing line feed; nothing, if nothing is wrong.
+fn repair(file: &mut File, recovered: &Recovered) -> io::Result<()> {
+    let mut changed = false;
+    if recovered.torn.is_some() {
+        file.set_len(recovered.length)?;
+        changed = true;
+    }
+    if recovered.length == 0 {
+        file.write_all(&format::header())?;
+        changed = true;
+    }
+    if recovered.lacks_line_feed {
+        file.write_all(b"\n")?;
+        changed = true;
+    }
+    // Also what a process that was killed had written but not synced must be on the disk before it is served.
+    if changed || recovered.length > 0 { file.sync_all() } else { Ok(()) }
+}
+
+/// The path without symbolic links, so that one file has one lock however it is named.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or(error)?;
+            Ok(folder(path).canonicalize()?.join(name))
+        }
+        result => result,
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The lock is a file of its own beside the account file, which may be replaced by a rewritten one. It stays when
+/// the store is closed: deleting it would let two processes hold two files of its name.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = OsString::from(path.as_os_str());
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let file = private(OpenOptions::new().write(true).create(true))
+        .open(&lock_path)
+        .map_err(io_error("could not open", &lock_path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::new(
+            StoreErrorKind::InUse,
+            format!(
+                "the account file {} is in use by another process, or by another store in this one",
+                path.display()
+            ),
+        )),
+        Err(TryLockError::Error(error)) => Err(io_error("could not lock", &lock_path)(error)),
+    }
+}
+
+/// The file is its owner's alone: it holds secrets.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// A new file is there after a power cut only when its folder has been synced too.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder(path))?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+fn io_error(what: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let message = format!("{what} {}", path.display());
+    move |error| StoreError::new(StoreErrorKind::Io, message).with_source(error)
+}
+
+fn refused(unreadable: Unreadable, path: &Path) -> StoreError {
+    let path = path.display();
+    match unreadable {
+        Unreadable::Io(error) => {
+            StoreError::new(StoreErrorKind::Io, format!("could not read {path}")).with_source(error)
+        }
+        Unreadable::NotAnAccountFile => StoreError::new(
+            StoreErrorKind::Damaged,
+            format!("{path} is not an account file; it was left as it is"),
+        ),
+        Unreadable::NewerVersion(version) => StoreError::new(
+            StoreErrorKind::NewerVersion,
+            format!("{path} has format version {version}, and this program reads up to {}", format::VERSION),
+        ),
+        Unreadable::Damaged(damage) => {
+            let FileDamage { line, offset, .. } = damage;
+            StoreError::new(
+                StoreErrorKind::Damaged,
+                format!(
+                    "{path} is damaged at line {line}, byte {offset}; it was left as it is. Restore it from a \
+                     backup; or, to go on without this commit and all after it, keep a copy of the file and use \
+                     its first {offset} bytes"
+                ),
+            )
+            .with_source(damage)
+        }
+    }
+}
