@@ -42,7 +42,8 @@ struct State {
     seq: Seq,
     hasher: SeedableRandomState,
     by_sid: Trie<Arc<Account>>,
-    by_name: Trie<Arc<Account>>,
+    /// SIDs, not accounts: names are looked up rarely, and so an edit that keeps the name leaves this as it is.
+    by_name: Trie<AccountSid>,
     by_realm: Trie<Arc<Account>>,
     sids: OrderedSet<AccountSid>,
     /// `Some` in each; `None` stands before a provider's first.
@@ -254,7 +255,9 @@ impl State {
     }
 
     fn by_folded_name(&self, folded: &str) -> Option<&Arc<Account>> {
-        self.by_name.get(self.hash(folded), |account| account.name.folded() == folded)
+        let named =
+            |sid: &AccountSid| self.by_sid(*sid).is_some_and(|account| account.name.folded() == folded);
+        self.by_sid(*self.by_name.get(self.hash(folded), named)?)
     }
 
     fn by_realm(&self, realm: &str) -> Option<&Arc<Account>> {
@@ -310,7 +313,7 @@ impl State {
         self.check_free(&account, &folded)?;
         let name_hash = self.hash(&*folded);
         drop(folded);
-        self.by_name.insert(name_hash, Arc::clone(&account));
+        self.by_name.insert(name_hash, sid);
         if let Some(realm) = account.sip_realm() {
             self.by_realm.insert(self.hash(realm.as_str()), Arc::clone(&account));
         }
@@ -332,12 +335,9 @@ impl State {
             .replace(self.hasher.hash_one(sid), Arc::clone(after), is_it)
             .ok_or(Conflict::Missing { sid })?;
 
-        let (from, to) = (self.hash(&*before.name.folded()), self.hash(&*folded));
-        if from == to {
-            self.by_name.replace(to, Arc::clone(after), is_it);
-        } else {
-            self.by_name.remove(from, is_it);
-            self.by_name.insert(to, Arc::clone(after));
+        if before.name != after.name {
+            self.by_name.remove(self.hash(&*before.name.folded()), |named| *named == sid);
+            self.by_name.insert(self.hash(&*folded), sid);
         }
 
         let hash = |realm: Option<&SipRealm>| realm.map(|realm| self.hasher.hash_one(realm.as_str()));
@@ -369,7 +369,7 @@ impl State {
         let is_it = |account: &Arc<Account>| account.sid == sid;
         let removed =
             self.by_sid.remove(self.hasher.hash_one(sid), is_it).ok_or(Conflict::Missing { sid })?;
-        self.by_name.remove(self.hash(&*removed.name.folded()), is_it);
+        self.by_name.remove(self.hash(&*removed.name.folded()), |named| *named == sid);
         if let Some(realm) = removed.sip_realm() {
             self.by_realm.remove(self.hash(realm.as_str()), is_it);
         }

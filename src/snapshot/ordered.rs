@@ -20,8 +20,12 @@ enum Node<K> {
     Branch(Arc<Vec<(K, Node<K>)>>),
 }
 
-/// The most keys of a leaf and the most children of a branch.
-const MAX: usize = 64;
+/// The most keys of a leaf. Copying one is copying memory.
+const MAX_KEYS: usize = 128;
+
+/// The most children of a branch. Copying one is counting a reference for each child, mostly of nodes that are not
+/// in the processor's cache, and so costs far more than a leaf does.
+const MAX_CHILDREN: usize = 16;
 
 impl<K> Clone for Node<K> {
     fn clone(&self) -> Self {
@@ -89,7 +93,7 @@ impl<K: Ord + Copy> Node<K> {
                 let Err(at) = keys.binary_search(&key) else { return (false, None) };
                 let keys = Arc::make_mut(keys);
                 keys.insert(at, key);
-                (true, split(keys, at).map(|right| (right[0], Self::Leaf(Arc::new(right)))))
+                (true, split(keys, at, MAX_KEYS).map(|right| (right[0], Self::Leaf(Arc::new(right)))))
             }
             Self::Branch(children) => {
                 let at = child(children, &key);
@@ -97,7 +101,8 @@ impl<K: Ord + Copy> Node<K> {
                 let (is_new, right) = children[at].1.insert(key);
                 let Some(right) = right else { return (is_new, None) };
                 children.insert(at + 1, right);
-                let right = split(children, at + 1).map(|right| (right[0].0, Self::Branch(Arc::new(right))));
+                let right = split(children, at + 1, MAX_CHILDREN)
+                    .map(|right| (right[0].0, Self::Branch(Arc::new(right))));
                 (is_new, right)
             }
         }
@@ -116,9 +121,9 @@ impl<K: Ord + Copy> Node<K> {
                 let was_there = children[at].1.remove(key);
                 if children[at].1.len() == 0 && children.len() > 1 {
                     children.remove(at);
-                } else if children[at].1.len() < MAX / 4 && children.len() > 1 {
+                } else if children[at].1.len() < children[at].1.most() / 4 && children.len() > 1 {
                     let left = at.saturating_sub(1);
-                    if children[left].1.len() + children[left + 1].1.len() <= MAX / 2 {
+                    if children[left].1.len() + children[left + 1].1.len() <= children[left].1.most() / 2 {
                         let (_, right) = children.remove(left + 1);
                         children[left].1.append(right);
                     }
@@ -132,6 +137,13 @@ impl<K: Ord + Copy> Node<K> {
         match self {
             Self::Leaf(keys) => keys.len(),
             Self::Branch(children) => children.len(),
+        }
+    }
+
+    fn most(&self) -> usize {
+        match self {
+            Self::Leaf(_) => MAX_KEYS,
+            Self::Branch(_) => MAX_CHILDREN,
         }
     }
 
@@ -153,11 +165,11 @@ impl<K: Clone> Clone for Iter<'_, K> {
 
 /// Halves what has become too long, and gives the right half. What grows at its end, as time-ordered keys do, is
 /// left full instead.
-fn split<T>(items: &mut Vec<T>, inserted_at: usize) -> Option<Vec<T>> {
-    if items.len() <= MAX {
+fn split<T>(items: &mut Vec<T>, inserted_at: usize, most: usize) -> Option<Vec<T>> {
+    if items.len() <= most {
         return None;
     }
-    let at = if inserted_at == MAX { MAX } else { MAX / 2 };
+    let at = if inserted_at == most { most } else { most / 2 };
     let right = items.split_off(at);
     items.shrink_to_fit();
     Some(right)
@@ -223,7 +235,7 @@ mod tests {
         }
         let Node::Branch(children) = &set.root else { panic!("one node for 10,000 keys") };
         let Node::Branch(leaves) = &children[0].1 else { panic!("two levels for 10,000 keys") };
-        assert!(leaves.iter().all(|(_, leaf)| leaf.len() == MAX));
+        assert!(leaves.iter().all(|(_, leaf)| leaf.len() == MAX_KEYS));
     }
 
     proptest! {

@@ -1,0 +1,265 @@
+//! Processes that are killed, and disks that are full, while an account file is written.
+//!
+//! Each test starts this same test program again as a child that writes accounts and prints what was acknowledged;
+//! then the parent kills it, opens the file, and compares.
+
+#![cfg(all(feature = "file", unix))]
+
+use futures_lite::future::block_on;
+use gateway_accounts::{
+    Account, AccountPatch, AccountRecord, AccountStore, Accounts, Actor, Batch, CommitError, Event,
+    FileStore, Limit, Revision, Scope, StoreErrorKind, Timestamp, Unit, WhileRunning, Write,
+};
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+const CHILD: &str = "GATEWAY_ACCOUNTS_CRASH_CHILD";
+
+fn admin() -> Actor {
+    Actor::new(Scope::Admin, "crash".parse().unwrap())
+}
+
+/// Prints a line at once: what has not left the process when it is killed was not acknowledged.
+fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{line}\n").as_bytes()).unwrap();
+    out.flush().unwrap();
+}
+
+/// The child: creates, edits and deletes accounts for ever, in two threads, printing each acknowledgement. Every
+/// third commit is a batch of two accounts, which must come back together or not at all.
+#[test]
+fn child() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let store = match block_on(FileStore::open(&path)) {
+        Ok(store) => Arc::new(store),
+        Err(error) => return say(&format!("refused {:?}", error.kind())),
+    };
+    let round = store.opened().seq.get();
+    say("open");
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let store = Arc::clone(&store);
+            scope.spawn(move || {
+                let accounts = Accounts::new(Arc::clone(&store));
+                for n in 0_u64.. {
+                    if let Err(error) = write(&accounts, &store, &format!("{round}-{thread}-{n}"), say) {
+                        return say(&format!("failed {error}"));
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn write(accounts: &Accounts, store: &FileStore, name: &str, say: fn(&str)) -> Result<(), String> {
+    let kind = |error: gateway_accounts::Error| match error {
+        gateway_accounts::Error::Store(error) => format!("{:?}", error.kind()),
+        error => error.to_string(),
+    };
+    let admin = admin();
+    let draft = AccountPatch::new().name(name).sip_realm(format!("a{name}.example")).unit(Unit::sessions(9));
+    let account = block_on(accounts.create(&admin, draft)).map_err(kind)?;
+    say(&format!("account {} {}", account.sid(), account.revision()));
+    let edit = AccountPatch::new().licensed_sessions(Limit::AtMost(7));
+    let account = block_on(accounts.edit(&admin, account.sid(), account.revision(), edit)).map_err(kind)?;
+    say(&format!("account {} {}", account.sid(), account.revision()));
+
+    let twin = |suffix: &str| {
+        let mut record = AccountRecord::from(&*account);
+        record.sid =
+            gateway_accounts::AccountSid::generate(Timestamp::default(), &gateway_accounts::OsRandom)
+                .unwrap();
+        record.name = format!("{name} {suffix}").parse().unwrap();
+        record.sip_realm = None;
+        record.revision = Revision::FIRST;
+        Arc::new(Account::try_from(record).unwrap())
+    };
+    let (left, right) = (twin("left"), twin("right"));
+    say(&format!("twins {} {}", left.sid(), right.sid()));
+    let batch =
+        Batch::new(admin.clone(), Timestamp::default()).with(Write::Create(left)).with(Write::Create(right));
+    match block_on(store.commit(batch)) {
+        Ok(change) => {
+            for event in &change.events {
+                say(&format!("account {} 1", event.sid()));
+            }
+        }
+        Err(CommitError::Store(error)) => return Err(format!("{:?}", error.kind())),
+        Err(CommitError::Conflict(conflict)) => return Err(conflict.to_string()),
+    }
+    if account.sid().as_uuid().as_bytes()[15] < 64 {
+        say(&format!("deleting {}", account.sid()));
+        block_on(accounts.delete(&admin, account.sid(), account.revision(), WhileRunning::Refuse))
+            .map_err(kind)?;
+        say(&format!("deleted {}", account.sid()));
+    }
+    Ok(())
+}
+
+fn child_command(path: &Path, limit: Option<u32>) -> Command {
+    let me = std::env::current_exe().unwrap();
+    let mut command = match limit {
+        None => Command::new(me),
+        // The largest file the child may write, in units of 512 bytes; the write then fails, as on a full disk.
+        Some(blocks) => {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(me);
+            shell
+        }
+    };
+    command
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env(CHILD, path)
+        .stdout(Stdio::piped());
+    command
+}
+
+/// What a child said.
+#[derive(Default)]
+struct Said {
+    /// The revision of each account that was acknowledged last.
+    accounts: HashMap<String, u64>,
+    /// Accounts whose deletion was begun, and those whose deletion was acknowledged.
+    deleting: HashSet<String>,
+    deleted: HashSet<String>,
+    twins: Vec<(String, String)>,
+    failed: Vec<String>,
+}
+
+impl Said {
+    fn hear(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match words.as_slice() {
+            ["account", sid, revision] => {
+                self.accounts.insert((*sid).to_owned(), revision.parse().unwrap());
+            }
+            ["deleting", sid] => drop(self.deleting.insert((*sid).to_owned())),
+            ["deleted", sid] => drop(self.deleted.insert((*sid).to_owned())),
+            ["twins", left, right] => self.twins.push(((*left).to_owned(), (*right).to_owned())),
+            ["failed", kind @ ..] => self.failed.push(kind.join(" ")),
+            // The test harness's own lines.
+            _ => {}
+        }
+    }
+
+    /// Every acknowledged write is there, and no other is half there.
+    #[track_caller]
+    fn check(&self, path: &Path, seed: u64) {
+        let store = block_on(FileStore::open(path)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let snapshot = store.live().unwrap();
+        let there = |sid: &str| snapshot.by_sid(sid.parse().unwrap());
+        for (sid, revision) in &self.accounts {
+            match there(sid) {
+                Some(account) => {
+                    assert!(
+                        account.revision().get() >= *revision,
+                        "seed {seed}: {sid} lost revision {revision}"
+                    );
+                    assert!(!self.deleted.contains(sid), "seed {seed}: {sid} came back");
+                    let realm = account.sip_realm().and_then(|realm| snapshot.by_realm(realm));
+                    assert!(
+                        account.sip_realm().is_none() || realm.is_some(),
+                        "seed {seed}: {sid} lost its realm"
+                    );
+                }
+                None => assert!(self.deleting.contains(sid), "seed {seed}: {sid} is lost"),
+            }
+        }
+        for (left, right) in &self.twins {
+            assert_eq!(there(left).is_some(), there(right).is_some(), "seed {seed}: half a batch");
+        }
+        block_on(store.close());
+    }
+}
+
+fn seed() -> u64 {
+    std::env::var("GATEWAY_ACCOUNTS_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x5eed)
+}
+
+/// A step of splitmix64.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// 200 times on one file: let a child write for a random while, kill it with SIGKILL, open the file and compare.
+#[test]
+fn no_acknowledged_write_is_lost_to_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts.log");
+    let seed = seed();
+    let mut random = seed;
+    let mut said = Said::default();
+    for _ in 0..200 {
+        let mut child = child_command(&path, None).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Killed after so many lines, at whatever the child is doing then: opening, in the middle of a write, or
+        // between two. What it had said by then is still in the pipe.
+        let lines_until_killed = next(&mut random) % 60;
+        for line in lines.by_ref().take(usize::try_from(lines_until_killed).unwrap()) {
+            said.hear(&line.unwrap());
+        }
+        for _ in 0..next(&mut random) % 20_000 {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for line in lines {
+            // The last line may be cut.
+            if let Ok(line) = line {
+                said.hear(&line);
+            }
+        }
+        said.check(&path, seed);
+    }
+    assert!(said.failed.is_empty(), "{:?}", said.failed);
+    assert!(said.accounts.len() > 500 && said.deleted.len() > 20, "the children hardly wrote");
+}
+
+/// A write that the system refuses half way: it is reported, nothing more is acknowledged, and the file opens with
+/// everything that was.
+#[test]
+fn a_full_disk_loses_nothing_and_ends_acknowledging() {
+    for blocks in [40, 41, 77] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accounts.log");
+        let output = child_command(&path, Some(blocks)).output().unwrap();
+        let mut said = Said::default();
+        String::from_utf8(output.stdout).unwrap().lines().for_each(|line| said.hear(line));
+        said.check(&path, u64::from(blocks));
+        // Both threads of the child end: one meets the error itself, the other is refused after it.
+        let mut failed = said.failed.clone();
+        failed.sort();
+        assert_eq!(failed, [format!("{:?}", StoreErrorKind::Failed), format!("{:?}", StoreErrorKind::Io)]);
+    }
+}
+
+/// The same guarantee for the feed: what is replayed is what was committed, in the same order.
+#[test]
+fn the_feed_of_a_reopened_file_is_the_feed_that_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts.log");
+    let store = Arc::new(block_on(FileStore::open(&path)).unwrap());
+    let accounts = Accounts::new(Arc::clone(&store));
+    for n in 0..20 {
+        write(&accounts, &store, &format!("x-{n}"), |_| ()).unwrap();
+    }
+    let gateway_accounts::Feed::Changes(before) = block_on(store.changes(Default::default(), 1000)).unwrap()
+    else {
+        panic!("the history of a small file was trimmed");
+    };
+    block_on(store.close());
+    let store = block_on(FileStore::open(&path)).unwrap();
+    let gateway_accounts::Feed::Changes(after) = block_on(store.changes(Default::default(), 1000)).unwrap()
+    else {
+        panic!("the history of a small file was trimmed");
+    };
+    assert_eq!(before, after);
+    assert!(before.iter().any(|change| matches!(change.events.as_slice(), [Event::Replaced { .. }])));
+}
