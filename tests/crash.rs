@@ -210,12 +210,8 @@ fn no_acknowledged_write_is_lost_to_kill_9() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        for line in lines {
-            // The last line may be cut.
-            if let Ok(line) = line {
-                said.hear(&line);
-            }
-        }
+        // The last line may be cut.
+        lines.map_while(Result::ok).for_each(|line| said.hear(&line));
         said.check(&path, seed);
     }
     assert!(said.failed.is_empty(), "{:?}", said.failed);

@@ -211,7 +211,7 @@ impl Accounts {
         if !draft.names() {
             problems.push(required(Field::Name));
         }
-        let problems = refuse(problems, &blank, &account, actor.new_account_fields(blank.contract));
+        let problems = refuse(&problems, &blank, &account, actor.new_account_fields(blank.contract));
         self.check(None, &account, problems).await?;
         self.write(actor, Write::Create(Arc::new(account))).await
     }
@@ -322,7 +322,7 @@ impl Accounts {
     ) -> Result<Arc<Account>, Error> {
         let current = self.at_revision(actor, Action::Edit, sid, seen).await?;
         let (next, problems) = patch.merge_into(&current);
-        let problems = refuse(problems, &current, &next, actor.editable_fields(&current));
+        let problems = refuse(&problems, &current, &next, actor.editable_fields(&current));
         self.check(Some(&current), &next, problems).await?;
         self.replace(actor, &current, next).await
     }
@@ -496,7 +496,7 @@ fn visible(actor: &Actor, account: Option<Arc<Account>>) -> Result<Arc<Account>,
 
 /// The problems of an edit, with those of the fields that the actor may not change in place of what else is wrong
 /// with them.
-fn refuse(problems: Problems, current: &Account, next: &Account, access: FieldAccess) -> Problems {
+fn refuse(problems: &Problems, current: &Account, next: &Account, access: FieldAccess) -> Problems {
     let changed = current.differences(next);
     let mut all = Problems::none();
     for field in Field::ALL {

@@ -562,14 +562,15 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn patch(value: Value) -> AccountPatch {
+    fn patch(value: &Value) -> AccountPatch {
         serde_json::from_str(&value.to_string()).unwrap()
     }
 
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "so that cases are json!(…) and nothing more")]
     fn check(value: Value, changed: &[Field], problems: &[(&str, &str)]) -> Account {
         let current = full();
-        let (next, found) = patch(value).merge_into(&current);
+        let (next, found) = patch(&value).merge_into(&current);
         assert_eq!(current.differences(&next), changed);
         let found: Vec<_> = found.iter().map(|problem| (problem.path(), problem.code())).collect();
         assert_eq!(found, problems);
@@ -653,10 +654,10 @@ mod tests {
     fn a_webhook_set_from_nothing_needs_an_address() {
         let mut current = full();
         current.registration_webhook = None;
-        let (_, problems) = patch(json!({"registration_webhook": {"method": "GET"}})).merge_into(&current);
+        let (_, problems) = patch(&json!({"registration_webhook": {"method": "GET"}})).merge_into(&current);
         assert_eq!(problems.get("registration_webhook.url").unwrap().code(), "required");
         let (next, problems) =
-            patch(json!({"registration_webhook": {"url": "https://x.example"}})).merge_into(&current);
+            patch(&json!({"registration_webhook": {"url": "https://x.example"}})).merge_into(&current);
         assert!(problems.is_empty());
         assert_eq!(next.registration_webhook().unwrap().method(), WebhookMethod::Post);
     }
@@ -699,7 +700,7 @@ mod tests {
             "queue_event_webhook": {"url": "https://x.example/", "username": "jane", "password": "hun\nter2"},
             "webhook_secret": "hunter2",
         });
-        let (_, problems) = patch(all).merge_into(&full());
+        let (_, problems) = patch(&all).merge_into(&full());
         assert_eq!(problems.len(), 7);
         let text = format!("{problems} {problems:?} {}", serde_json::to_string(&problems).unwrap());
         assert!(!text.contains("hunter2") && !text.contains("ter2"), "{text}");

@@ -207,7 +207,7 @@ mod tests {
             trie.insert(7, Arc::new(i));
         }
         for i in 0..100 {
-            assert_eq!(trie.get(7, |v| **v == i).as_deref(), Some(&Arc::new(i)));
+            assert_eq!(trie.get(7, |v| **v == i), Some(&Arc::new(i)));
         }
         for i in 0..100 {
             assert_eq!(trie.remove(7, |v| **v == i), Some(Arc::new(i)));

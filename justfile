@@ -1,0 +1,46 @@
+# `just ci` is what continuous integration runs; `just check` is the same for any toolchain.
+
+features := "file testkit jambonz"
+
+default: check
+
+# All checks, and that the toolchain is the one Cargo.toml promises.
+ci: rust-version check
+
+check: format clippy test doc examples licences
+
+format:
+    cargo fmt --all --check
+
+# Without features, with each alone, and with all.
+clippy:
+    cargo clippy --all-targets --no-default-features -- -D warnings
+    for feature in {{features}}; do \
+        cargo clippy --all-targets --no-default-features --features $feature -- -D warnings || exit 1; \
+    done
+    cargo clippy --all-targets --all-features -- -D warnings
+
+# The library's own tests without features too, then everything with all of them, doc tests included.
+test:
+    cargo test --no-default-features --lib
+    cargo test --all-features
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+
+# Each example prints what its file in examples/output says.
+examples:
+    for output in examples/output/*.txt; do \
+        name=$(basename $output .txt); \
+        cargo run --quiet --all-features --example $name 2>/dev/null | diff -u $output - || exit 1; \
+        echo "example $name: as expected"; \
+    done
+
+# What is linked into a program that uses this crate may be used under MIT or Apache-2.0 terms, or freer ones.
+licences:
+    ! cargo tree --all-features --edges normal,build --prefix none --format '{l}: {p}' | sort -u | \
+        grep -vE '^(MIT|MIT OR Apache-2.0|Apache-2.0 OR MIT|MIT/Apache-2.0|Apache-2.0/MIT|Unlicense OR MIT|Unlicense/MIT|MIT OR Zlib OR Apache-2.0|Zlib|BSD-3-Clause|Unicode-3.0|BSL-1.0|\(MIT OR Apache-2.0\) AND Unicode-3.0|Zlib OR Apache-2.0 OR MIT|BSD-2-Clause OR Apache-2.0 OR MIT): '
+
+# The oldest toolchain that is promised is the one that the checks run on.
+rust-version:
+    grep -q "^rust-version = \"$(rustc --version | grep -oE '1\.[0-9]+' | head -1)\"" Cargo.toml
