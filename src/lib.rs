@@ -1,5 +1,49 @@
-//! The account model of a multi-tenant voice gateway.
+//! The account model of a multi-tenant voice gateway: what an account is, who may change what, and stores that
+//! lose nothing.
+//!
+//! A voice gateway serves many customers. Each is an [`Account`]. Two kinds of code ask for them:
+//!
+//! - The **control plane** (an admin API, a provisioning job) creates and edits accounts on behalf of people whose
+//!   rights differ. It goes through [`Accounts`], the front desk, which applies every rule.
+//! - The **data plane** (registrar, call router) asks tens of thousands of times a second which account a realm
+//!   belongs to. It reads a [`Snapshot`], which answers from memory without waiting or locking.
+//!
+//! ```
+//! use gateway_accounts::*;
+//! # futures_lite::future::block_on(async {
+//! let accounts = Accounts::new(MemoryStore::new());
+//! let admin = Actor::new(Scope::Admin, "jane@operator.example".parse()?);
+//! let draft = AccountPatch::new().name("Acme").sip_realm("acme.example.com").unit(Unit::sessions(120));
+//! let acme = accounts.create(&admin, draft).await?;
+//!
+//! let realm = SipRealm::parse("phones.acme.example.com")?;
+//! let found = accounts.snapshot().and_then(|now| now.by_realm_or_parent(&realm).cloned());
+//! assert_eq!(found, Some(acme));
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | creating, finding, editing, deleting | [`Accounts`], [`AccountPatch`], [`Error`], [`Problem`] |
+//! | who may do what | [`Actor`], [`Scope`], [`Access`] |
+//! | the fields and their rules | [`Account`], [`AccountName`], [`SipRealm`], [`Unit`], [`Webhook`], [`Contract`] |
+//! | showing an account, storing one | [`AccountView`], [`AccountRecord`] |
+//! | the data plane | [`Snapshot`] |
+//! | keeping accounts | [`FileStore`], [`MemoryStore`], [`AccountStore`] |
+//! | following changes, the audit trail | [`AccountStore::changes`], [`Change`] |
+//! | a store of one's own | [`AccountStore`], [`Snapshot::apply`], `testkit` |
+//!
+//! # Executors, features, dependencies
+//!
+//! Nothing needs a particular executor, and no future blocks the thread that polls it. Time and randomness are
+//! passed in ([`Clock`], [`Random`]), so that a test decides both. Features only add. Of the dependencies, four
+//! show in the public interface: `url`, `uuid`, `serde` (with `serde_json` values) and `futures-core`.
+
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used)]
+#![cfg_attr(not(feature = "file"), allow(rustdoc::broken_intra_doc_links, reason = "FileStore is behind a feature"))]
 
 mod access;
 mod accounts;
@@ -14,19 +58,18 @@ mod store;
 pub mod testkit;
 mod webhooks;
 
+// The front desk, and who stands at it.
 pub use access::{Access, Action, Actor, FieldAccess, Scope, Subject, SubjectError};
 pub use accounts::{
     Accounts, AnyApplication, Applications, Error, NewAccount, NoApplications, NoSessions, RealmMatch,
     RunningSessions, WhileRunning,
 };
-pub use clock::{Clock, ManualClock, SystemClock};
+
+// An account, and what it is made of.
 pub use model::account::{Account, Revision};
 pub use model::contract::Contract;
-pub use model::field::Field;
 pub use model::name::{AccountName, AccountNameError};
 pub use model::organisation::{OrganisationId, OrganisationIdError};
-pub use model::patch::AccountPatch;
-pub use model::problem::{Problem, Problems, ValueError};
 pub use model::realm::{SipRealm, SipRealmError};
 pub use model::record::{AccountRecord, AccountRecordError};
 pub use model::sid::{AccountSid, ApplicationSid, ServiceProviderSid, SidError};
@@ -35,14 +78,31 @@ pub use model::timestamp::{Timestamp, TimestampError};
 pub use model::unit::{Limit, LimitError, Unit, UnitKind, UnitKindError};
 pub use model::view::AccountView;
 pub use model::webhook::{
-    RetryOn, RetryPolicy, RetryPolicyError, Webhook, WebhookCredentials, WebhookCredentialsError,
-    WebhookMethod, WebhookMethodError, WebhookUrl, WebhookUrlError,
+    RetryOn, RetryPolicy, RetryPolicyError, Webhook, WebhookCredentials, WebhookCredentialsError, WebhookMethod,
+    WebhookMethodError, WebhookUrl, WebhookUrlError,
 };
 pub use model::webhook_secret::{WebhookSecret, WebhookSecretError};
-pub use random::{OsRandom, Random, RandomError, SeededRandom};
+pub use webhooks::url_policy::{UrlPolicy, UrlPolicyError};
+
+// Drafts and edits, and what is wrong with them.
+pub use model::field::Field;
+pub use model::patch::AccountPatch;
+pub use model::problem::{Problem, Problems, ValueError};
+
+// All accounts at one moment, and the next.
 pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, Seq, Snapshot, Write};
+
+// Where accounts are kept.
 #[cfg(feature = "file")]
 pub use store::file::{FileDamage, FileStore, Opened, Options as FileStoreOptions, TornTail};
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
-pub use webhooks::url_policy::{UrlPolicy, UrlPolicyError};
+
+// What is passed in.
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use random::{OsRandom, Random, RandomError, SeededRandom};
+
+/// The README's example is compiled and run.
+#[cfg(all(doctest, feature = "file"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
