@@ -3,5 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
 mod create;
+mod edit;
+mod errors;
+mod feed;
+mod life;
+mod listing;
+mod races;
+mod realms;
 mod rights;
+mod tenants;
 mod world;
