@@ -53,6 +53,25 @@ fn a_webhook_is_merged_and_replaced() {
     assert_eq!(replaced.registration_webhook(), Some(&hook));
 }
 
+/// A form is filled from the account as it may be shown, and sends back all of it. It once made the eight stars
+/// the password.
+#[test]
+fn a_webhook_sent_back_as_it_was_shown_keeps_its_password() {
+    let world = World::new();
+    let before = world.full(Contract::RESTRICTED);
+    let mut hook = serde_json::to_value(before.view()).unwrap()["registration_webhook"].take();
+    let same =
+        world.unchanged(|w| w.edit(&admin(), &before, &json!({"registration_webhook": hook}))).unwrap();
+    assert_eq!(same, before);
+    hook["method"] = "POST".into();
+    let after = world.edit(&admin(), &before, &json!({"registration_webhook": hook})).unwrap();
+    let credentials = after.registration_webhook().unwrap().credentials().unwrap();
+    assert_eq!(credentials.reveal_password(), "hunter2");
+    // Where there is no password, there is none to keep.
+    let required = [("queue_event_webhook.password", "required")];
+    world.refused(&required, |w| w.edit(&admin(), &after, &json!({"queue_event_webhook": hook})));
+}
+
 #[test]
 fn an_edit_that_changes_nothing_writes_nothing() {
     let world = World::new();
