@@ -317,7 +317,7 @@ fn only_a_changed_webhook_is_checked_against_the_policy() {
 fn a_body_of_unknown_fields_is_refused_with_a_short_answer() {
     let world = World::new();
     let acme = world.full(Contract::RESTRICTED);
-    let many: serde_json::Map<_, _> = (0..100_000).map(|i| (format!("field{i}"), json!(i))).collect();
+    let many: serde_json::Map<_, _> = (0..20_000).map(|i| (format!("field{i}"), json!(i))).collect();
     for body in [json!(many), json!({"unit": many}), json!({"registration_webhook": many})] {
         let error = world.unchanged(|w| w.edit(&admin(), &acme, &body)).unwrap_err();
         assert_eq!(error.problems().map(Problems::len), Some(Problems::MAX_LEN));
