@@ -96,6 +96,10 @@ fn nobody_finds_out_which_other_accounts_exist() {
                 if *operation != "list after" {
                     assert_eq!(theirs, nobodys, "{operation} by {actor}");
                 }
+                // Not even that they are not allowed to.
+                if !matches!(*operation, "list" | "list after" | "stream") {
+                    assert!(nobodys.starts_with("Err(NotFound)"), "{operation} by {actor}: {nobodys}");
+                }
                 all += 1;
                 for told in ["Acme", "acme.example", &target.sid().to_string()] {
                     assert!(!theirs.contains(told), "{operation} by {actor} tells {told}: {theirs}");
