@@ -43,7 +43,10 @@
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]
-#![cfg_attr(not(feature = "file"), allow(rustdoc::broken_intra_doc_links, reason = "FileStore is behind a feature"))]
+#![cfg_attr(
+    not(feature = "file"),
+    allow(rustdoc::broken_intra_doc_links, reason = "FileStore is behind a feature")
+)]
 
 mod access;
 mod accounts;
@@ -78,8 +81,8 @@ pub use model::timestamp::{Timestamp, TimestampError};
 pub use model::unit::{Limit, LimitError, Unit, UnitKind, UnitKindError};
 pub use model::view::AccountView;
 pub use model::webhook::{
-    RetryOn, RetryPolicy, RetryPolicyError, Webhook, WebhookCredentials, WebhookCredentialsError, WebhookMethod,
-    WebhookMethodError, WebhookUrl, WebhookUrlError,
+    RetryOn, RetryPolicy, RetryPolicyError, Webhook, WebhookCredentials, WebhookCredentialsError,
+    WebhookMethod, WebhookMethodError, WebhookUrl, WebhookUrlError,
 };
 pub use model::webhook_secret::{WebhookSecret, WebhookSecretError};
 pub use webhooks::url_policy::{UrlPolicy, UrlPolicyError};

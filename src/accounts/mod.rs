@@ -211,7 +211,8 @@ impl Accounts {
         if !draft.names() {
             problems.push(required(Field::Name));
         }
-        let problems = refuse(&problems, &blank, &account, actor.new_account_fields(blank.contract));
+        let (account, problems) =
+            refuse(&blank, account, &problems, actor.new_account_fields(blank.contract));
         self.check(None, &account, problems).await?;
         self.write(actor, Write::Create(Arc::new(account))).await
     }
@@ -322,7 +323,7 @@ impl Accounts {
     ) -> Result<Arc<Account>, Error> {
         let current = self.at_revision(actor, Action::Edit, sid, seen).await?;
         let (next, problems) = patch.merge_into(&current);
-        let problems = refuse(&problems, &current, &next, actor.editable_fields(&current));
+        let (next, problems) = refuse(&current, next, &problems, actor.editable_fields(&current));
         self.check(Some(&current), &next, problems).await?;
         self.replace(actor, &current, next).await
     }
@@ -494,22 +495,28 @@ fn visible(actor: &Actor, account: Option<Arc<Account>>) -> Result<Arc<Account>,
     account.filter(|account| actor.may_see(account)).ok_or(Error::NotFound)
 }
 
-/// The problems of an edit, with those of the fields that the actor may not change in place of what else is wrong
-/// with them.
-fn refuse(problems: &Problems, current: &Account, next: &Account, access: FieldAccess) -> Problems {
-    let changed = current.differences(next);
+/// Undoes what the actor may not change, and says so in place of what else is wrong with those fields. A refused
+/// value takes no part in the checks that follow: their answers would tell of accounts and applications that the
+/// actor may not know of.
+fn refuse(
+    current: &Account,
+    mut next: Account,
+    problems: &Problems,
+    access: FieldAccess,
+) -> (Account, Problems) {
+    let changed = current.differences(&next);
+    let refused = |field: &Field| {
+        access.of(*field) != Access::Editable && (changed.contains(field) || problems.concern(*field))
+    };
     let mut all = Problems::none();
-    for field in Field::ALL {
-        if access.of(field) != Access::Editable && (changed.contains(&field) || problems.concern(field)) {
-            all.push(Problem::new(field, "not_permitted", "may not be changed by this actor"));
-        }
+    for field in Field::ALL.into_iter().filter(refused) {
+        next.keep(field, current);
+        all.push(Problem::new(field, "not_permitted", "may not be changed by this actor"));
     }
-    for problem in problems.iter() {
-        if problem.field().is_none_or(|field| !all.concern(field)) {
-            all.push(problem.clone());
-        }
+    for problem in problems.iter().filter(|problem| !problem.field().is_some_and(|field| refused(&field))) {
+        all.push(problem.clone());
     }
-    all
+    (next, all)
 }
 
 fn is_other(found: Option<Arc<Account>>, account: &Account) -> bool {

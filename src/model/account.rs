@@ -205,4 +205,28 @@ impl Account {
         };
         Field::ALL.into_iter().filter(|field| differs(*field)).collect()
     }
+
+    /// Takes one field over from `before`.
+    pub(crate) fn keep(&mut self, field: Field, before: &Self) {
+        match field {
+            Field::AccountSid => self.sid = before.sid,
+            Field::Name => self.name.clone_from(&before.name),
+            Field::Unit => self.unit = before.unit,
+            Field::LicensedSessions => self.licensed_sessions = before.licensed_sessions,
+            Field::SipRealm => self.sip_realm.clone_from(&before.sip_realm),
+            Field::WebhookSecret => self.webhook_secret.clone_from(&before.webhook_secret),
+            Field::DeviceCallingApplication => {
+                self.device_calling_application = before.device_calling_application;
+            }
+            Field::SiprecApplication => self.siprec_application = before.siprec_application,
+            Field::RegistrationWebhook => self.registration_webhook.clone_from(&before.registration_webhook),
+            Field::QueueEventWebhook => self.queue_event_webhook.clone_from(&before.queue_event_webhook),
+            // Keys are not part of the account's own record.
+            Field::ApiKeys => {}
+            Field::Organisation => self.organisation.clone_from(&before.organisation),
+            Field::ServiceProvider => self.service_provider = before.service_provider,
+            Field::Contract => self.contract = before.contract,
+            Field::Status => self.status.clone_from(&before.status),
+        }
+    }
 }

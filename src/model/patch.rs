@@ -9,6 +9,7 @@ use crate::model::problem::{Problem, Problems, ValueError};
 use crate::model::realm::SipRealm;
 use crate::model::sid::{ApplicationSid, ServiceProviderSid};
 use crate::model::unit::{Limit, Unit, UnitKind};
+use crate::model::view::MASK;
 use crate::model::webhook::{Webhook, WebhookCredentials, WebhookMethod, WebhookUrl};
 use serde_json::Value;
 use std::fmt;
@@ -29,7 +30,8 @@ enum Edit<T> {
 ///
 /// Each field is kept, set, or cleared, as in a JSON merge patch (RFC 7396): absent, a value, or `null`. A
 /// webhook and a unit are objects, and so are merged field by field: `{"queue_event_webhook":{"method":"GET"}}`
-/// keeps the address and the password that are there.
+/// keeps the address and the password that are there. So does the password `"********"`, which is how an
+/// [`AccountView`](crate::AccountView) shows one.
 ///
 /// Values are parsed as they are set, and what is wrong is remembered, so that [`Accounts`](crate::Accounts)
 /// reports it together with everything else. Build one field by field, or read JSON; both go through the same
@@ -326,6 +328,8 @@ impl AccountPatch {
                 "username" | "password" => {
                     let edit = match value {
                         Value::Null => Edit::Clear,
+                        // What a form was filled with, and not a new password.
+                        Value::String(text) if part == "password" && text == MASK => Edit::Keep,
                         Value::String(text) => Edit::Set(text),
                         _ => {
                             patch.problems.push(Problem::of_part(

@@ -132,9 +132,14 @@ impl Problems {
         Self::default()
     }
 
-    /// Adds a problem, unless its field has one already: the first found stands.
+    /// The most problems that are kept: far more than an account has fields and parts of fields. A body of a
+    /// megabyte can name a hundred thousand fields that no account has, and nobody reads a list of them.
+    pub const MAX_LEN: usize = 100;
+
+    /// Adds a problem, unless its field has one already (the first found stands) or there are
+    /// [`Problems::MAX_LEN`].
     pub fn push(&mut self, problem: Problem) {
-        if self.get(&problem.path).is_none() {
+        if self.0.len() < Self::MAX_LEN && self.get(&problem.path).is_none() {
             let order = |problem: &Problem| problem.field().map_or(usize::MAX, |field| field as usize);
             let at = self.0.partition_point(|other| order(other) <= order(&problem));
             self.0.insert(at, problem);

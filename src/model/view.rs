@@ -12,11 +12,12 @@ use crate::model::unit::{Limit, Unit};
 use crate::model::webhook::{Webhook, WebhookMethod, WebhookUrl};
 use serde::Serialize;
 
-/// What stands for a secret that is there.
-const MASK: &str = "********";
+/// What stands for a secret that is there. A form sends it back when nobody typed a new one.
+pub(crate) const MASK: &str = "********";
 
 /// An account for a user interface, an API answer or a log: every field under its JSON name, the webhook secret
-/// and the passwords of the webhooks as `"********"`.
+/// and the passwords of the webhooks as `"********"`. An [`AccountPatch`](crate::AccountPatch) that is read with
+/// such a password keeps the one that is there.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct AccountView<'a> {
     account_sid: AccountSid,

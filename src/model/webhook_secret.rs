@@ -68,7 +68,7 @@ impl WebhookSecret {
         let mut text =
             Zeroizing::new(String::with_capacity(Self::PREFIX.len() + Self::RANDOM_BYTES.div_ceil(3) * 4));
         text.push_str(Self::PREFIX);
-        BASE64_STANDARD.encode_string(*bytes, &mut text);
+        BASE64_STANDARD.encode_string(bytes.as_slice(), &mut text);
         Ok(Self(SecretText::new(&text)))
     }
 

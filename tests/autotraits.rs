@@ -1,0 +1,124 @@
+//! What an application may do with the public types: hold them across an await, share them between threads, and
+//! return their errors without growing every result.
+
+use gateway_accounts::*;
+
+#[test]
+fn public_types_are_send_sync_and_unpin() {
+    fn check<T: Send + Sync + Unpin + 'static>() {}
+    check::<Access>();
+    check::<Account>();
+    check::<AccountName>();
+    check::<AccountPatch>();
+    check::<AccountRecord>();
+    check::<AccountSid>();
+    check::<AccountView<'static>>();
+    check::<Accounts>();
+    check::<Action>();
+    check::<Actor>();
+    check::<AnyApplication>();
+    check::<ApplicationSid>();
+    check::<Batch>();
+    check::<Change>();
+    check::<Contract>();
+    check::<Event>();
+    check::<Feed>();
+    check::<Field>();
+    check::<FieldAccess>();
+    check::<Limit>();
+    check::<Listing>();
+    check::<ManualClock>();
+    check::<MemoryStore>();
+    check::<NewAccount>();
+    check::<NoApplications>();
+    check::<NoSessions>();
+    check::<OrganisationId>();
+    check::<OsRandom>();
+    check::<Page>();
+    check::<Problem>();
+    check::<Problems>();
+    check::<RealmMatch>();
+    check::<RetryOn>();
+    check::<RetryPolicy>();
+    check::<Revision>();
+    check::<Scope>();
+    check::<SeededRandom>();
+    check::<Seq>();
+    check::<ServiceProviderSid>();
+    check::<SipRealm>();
+    check::<Snapshot>();
+    check::<Status>();
+    check::<Subject>();
+    check::<Suspension>();
+    check::<SuspensionReason>();
+    check::<SystemClock>();
+    check::<Timestamp>();
+    check::<Unit>();
+    check::<UnitKind>();
+    check::<UrlPolicy>();
+    check::<Webhook>();
+    check::<WebhookCredentials>();
+    check::<WebhookMethod>();
+    check::<WebhookSecret>();
+    check::<WebhookUrl>();
+    check::<WhileRunning>();
+    check::<Write>();
+    check::<Box<dyn AccountStore>>();
+    check::<Box<dyn Applications>>();
+    check::<Box<dyn Clock>>();
+    check::<Box<dyn Random>>();
+    check::<Box<dyn RunningSessions>>();
+}
+
+/// What the front desk promises works on an executor of many threads.
+#[test]
+fn futures_and_streams_move_between_threads() {
+    fn check(_: impl Send) {}
+    let accounts = Accounts::new(MemoryStore::new());
+    let actor = Actor::new(Scope::Admin, "jane".parse().unwrap());
+    let sid: AccountSid = "06b5fe07-1d99-422b-902a-3b343f675413".parse().unwrap();
+    let (seen, listing) = (Revision::FIRST, Listing::new());
+    let (name, realm) = ("Acme".parse().unwrap(), "acme.example".parse().unwrap());
+    check(accounts.create(&actor, AccountPatch::new()));
+    check(accounts.edit(&actor, sid, seen, AccountPatch::new()));
+    check(accounts.suspend(&actor, sid, seen, "late".parse().unwrap()));
+    check(accounts.resume(&actor, sid, seen));
+    check(accounts.delete(&actor, sid, seen, WhileRunning::Refuse));
+    check(accounts.get(&actor, sid));
+    check(accounts.find_by_name(&actor, &name));
+    check(accounts.find_by_realm(&actor, &realm, RealmMatch::OrParent));
+    check(accounts.list(&actor, &listing));
+    check(accounts.stream(&actor));
+}
+
+/// An error is as big as its biggest variant, and so is every `Result` that can hold one.
+#[test]
+fn errors_are_small() {
+    fn check<E: std::error::Error + Send + Sync + Unpin + 'static>(most: usize) {
+        let (name, size) = (std::any::type_name::<E>(), size_of::<E>());
+        assert!(size <= most, "{name} has {size} bytes, more than {most}");
+    }
+    check::<StoreError>(8);
+    check::<Error>(48);
+    check::<CommitError>(48);
+    check::<Conflict>(48);
+    check::<AdvanceError>(64);
+    check::<Problems>(24);
+    check::<RandomError>(16);
+    check::<AccountNameError>(24);
+    check::<AccountRecordError>(16);
+    check::<LimitError>(16);
+    check::<OrganisationIdError>(24);
+    check::<RetryPolicyError>(16);
+    check::<SidError>(16);
+    check::<SipRealmError>(24);
+    check::<SubjectError>(24);
+    check::<SuspensionReasonError>(24);
+    check::<TimestampError>(16);
+    check::<UnitKindError>(16);
+    check::<UrlPolicyError>(16);
+    check::<WebhookCredentialsError>(32);
+    check::<WebhookMethodError>(16);
+    check::<WebhookSecretError>(16);
+    check::<WebhookUrlError>(24);
+}
