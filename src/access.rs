@@ -11,14 +11,15 @@
 //! | *Unit*, *Licensed sessions* | yes | if the contract says so | if the contract says so |
 //! | contract, status, service provider, organisation | yes | no | no |
 //!
-//! What an actor may not see is reported as not found, never as forbidden, so that nobody can find out which
-//! other customers exist.
+//! What an actor may not see is reported as not found, never as forbidden. What uniqueness itself tells can't be
+//! hidden: whoever asks for a name or a realm that another account has hears that it is taken, but not by whom.
 
 use crate::model::account::Account;
 use crate::model::contract::Contract;
 use crate::model::field::Field;
 use crate::model::problem::ValueError;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
+use crate::model::text::is_disruptive;
 use crate::model::text_form;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -98,10 +99,18 @@ impl Actor {
         if self.may_see(account) { self.fields_under(account.contract()) } else { FieldAccess::HIDDEN }
     }
 
-    /// What they may fill in of a new account, which starts with this contract.
+    /// What they may fill in of a new account, which starts with this contract. Its secret is generated, it starts
+    /// active, and it gets its keys later: these are only visible.
     #[must_use]
     pub fn new_account_fields(&self, contract: Contract) -> FieldAccess {
-        if self.may(Action::Create) { self.fields_under(contract) } else { FieldAccess::HIDDEN }
+        if !self.may(Action::Create) {
+            return FieldAccess::HIDDEN;
+        }
+        let mut fields = self.fields_under(contract);
+        for field in [Field::WebhookSecret, Field::ApiKeys, Field::Status] {
+            fields.0[field as usize] = Access::Visible;
+        }
+        fields
     }
 
     fn fields_under(&self, contract: Contract) -> FieldAccess {
@@ -208,7 +217,8 @@ impl Serialize for FieldAccess {
 
 /// Who an actor is, for the audit trail: a user's name or a key's id.
 ///
-/// 1 to [`Subject::MAX_LEN`] bytes, without control characters, so that it can't forge lines of a log.
+/// 1 to [`Subject::MAX_LEN`] bytes, not all white space, without control characters, line separators and overrides
+/// of the direction of text, so that it can't forge lines of a log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(Box<str>);
 
@@ -216,14 +226,14 @@ pub struct Subject(Box<str>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubjectError {
-    /// Nothing there. Code `empty`.
+    /// Nothing but white space. Code `empty`.
     #[error("must not be empty")]
     Empty,
     /// More than [`Subject::MAX_LEN`] bytes. Code `too_long`.
     #[error("must have at most {} bytes", Subject::MAX_LEN)]
     TooLong,
-    /// A control character or a line separator. Code `character`.
-    #[error("must not contain the character {}", .character.escape_default())]
+    /// A character that a subject may not have. Code `character`.
+    #[error("must not contain the character {character:?}")]
     Character {
         /// The character.
         character: char,
@@ -258,14 +268,13 @@ impl Subject {
     /// # Errors
     /// [`SubjectError`] when it breaks one of the rules above.
     pub fn parse(text: &str) -> Result<Self, SubjectError> {
-        if text.is_empty() {
+        if text.trim().is_empty() {
             return Err(SubjectError::Empty);
         }
         if text.len() > Self::MAX_LEN {
             return Err(SubjectError::TooLong);
         }
-        let refused = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-        if let Some((position, character)) = text.chars().enumerate().find(|(_, c)| refused(*c)) {
+        if let Some((position, character)) = text.chars().enumerate().find(|(_, c)| is_disruptive(*c)) {
             return Err(SubjectError::Character { character, position });
         }
         Ok(Self(text.into()))
@@ -371,6 +380,8 @@ mod tests {
             ("jane@operator.example", Ok(())),
             ("キー 7", Ok(())),
             ("", Err(SubjectError::Empty)),
+            (" ", Err(SubjectError::Empty)),
+            ("jane\u{202e}nimda", Err(SubjectError::Character { character: '\u{202e}', position: 4 })),
             (&too_long, Err(SubjectError::TooLong)),
             ("jane\n{\"admin\"", Err(SubjectError::Character { character: '\n', position: 4 })),
         ] {

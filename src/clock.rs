@@ -2,6 +2,7 @@
 
 use crate::model::timestamp::Timestamp;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +10,12 @@ use std::time::{Duration, SystemTime};
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now. It may step back between two calls, as system clocks do.
     fn now(&self) -> Timestamp;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
 }
 
 /// The system's clock; the one for production.
@@ -21,7 +28,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told otherwise, for tests.
+/// A clock that stands still until it is told otherwise, for tests. Share it as an `Arc` to move it on while it is in
+/// use.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 

@@ -3,7 +3,7 @@
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng, TryRng};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A source of random bytes.
 pub trait Random: Send + Sync + fmt::Debug {
@@ -12,6 +12,12 @@ pub trait Random: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`RandomError`] when the source can't give any; `bytes` must then not be used.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError>;
+}
+
+impl<R: Random + ?Sized> Random for Arc<R> {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        (**self).fill(bytes)
+    }
 }
 
 /// The random source failed.

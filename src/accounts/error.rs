@@ -25,7 +25,7 @@ pub enum Error {
         action: Action,
     },
     /// Somebody else changed the account since this actor saw it: read it again, and decide again. 409 or 412.
-    #[error("account {sid} was changed since: it is at revision {actual}, not {expected}")]
+    #[error("account {sid} is at revision {actual}, not {expected}")]
     Changed {
         /// The account.
         sid: AccountSid,
@@ -35,7 +35,7 @@ pub enum Error {
         actual: Revision,
     },
     /// The account is not deleted while sessions are running. 409.
-    #[error("{running} sessions of the account are running")]
+    #[error("the account has running sessions: {running}")]
     SessionsRunning {
         /// How many.
         running: u64,

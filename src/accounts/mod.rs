@@ -213,7 +213,7 @@ impl Accounts {
         }
         let (account, problems) =
             refuse(&blank, account, &problems, actor.new_account_fields(blank.contract));
-        self.check(None, &account, problems).await?;
+        self.check(actor, None, &account, problems).await?;
         self.write(actor, Write::Create(Arc::new(account))).await
     }
 
@@ -225,9 +225,13 @@ impl Accounts {
         self.allow(actor, Action::Import)?;
         let mut problems = Problems::none();
         if self.0.store.by_sid(account.sid).await?.is_some() {
-            problems.push(Problem::new(Field::AccountSid, "taken", "is that of another account"));
+            problems.push(Problem::new(
+                Field::AccountSid,
+                "taken",
+                "is that of an account that is here already",
+            ));
         }
-        self.check(None, &account, problems).await?;
+        self.check(actor, None, &account, problems).await?;
         self.write(actor, Write::Create(Arc::new(account))).await
     }
 
@@ -257,19 +261,27 @@ impl Accounts {
         realm: &SipRealm,
         matching: RealmMatch,
     ) -> Result<Arc<Account>, Error> {
-        if let Some(account) = self.0.store.by_realm(realm).await? {
-            return visible(actor, Some(account));
+        let found = match self.0.store.by_realm(realm).await? {
+            None if matching == RealmMatch::OrParent => self.nearest_parent(realm).await?,
+            found => found,
+        };
+        visible(actor, found)
+    }
+
+    /// The account of the nearest parent domain of the realm that is one.
+    async fn nearest_parent(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, Error> {
+        // In memory, all are looked up at the same moment.
+        if let Some(now) = self.snapshot() {
+            return Ok(now.by_parent_of_realm(realm).cloned());
         }
-        if matching == RealmMatch::OrParent {
-            for parent in realm.parents() {
-                // A parent of a realm that has two labels is a realm.
-                let Ok(parent) = SipRealm::parse(parent) else { continue };
-                if let Some(account) = self.0.store.by_realm(&parent).await? {
-                    return visible(actor, Some(account));
-                }
+        for parent in realm.parents() {
+            // A parent of a realm that has two labels is a realm.
+            let Ok(parent) = SipRealm::parse(parent) else { continue };
+            if let Some(account) = self.0.store.by_realm(&parent).await? {
+                return Ok(Some(account));
             }
         }
-        Err(Error::NotFound)
+        Ok(None)
     }
 
     /// A page of the accounts that the actor may see, in the order of their SIDs.
@@ -324,7 +336,7 @@ impl Accounts {
         let current = self.at_revision(actor, Action::Edit, sid, seen).await?;
         let (next, problems) = patch.merge_into(&current);
         let (next, problems) = refuse(&current, next, &problems, actor.editable_fields(&current));
-        self.check(Some(&current), &next, problems).await?;
+        self.check(actor, Some(&current), &next, problems).await?;
         self.replace(actor, &current, next).await
     }
 
@@ -421,12 +433,28 @@ impl Accounts {
     /// Adds what the rules of one account can't see, and ends with all problems together.
     async fn check(
         &self,
+        actor: &Actor,
         before: Option<&Account>,
         after: &Account,
         mut problems: Problems,
     ) -> Result<(), Error> {
-        if let Err(error) = after.check_fields_together() {
-            problems.push(Problem::of_value(Field::LicensedSessions, &error));
+        let unread = |problem: &Problem| {
+            matches!(problem.field(), Some(Field::Unit | Field::LicensedSessions))
+                && problem.code() != NOT_PERMITTED
+        };
+        let limits_are_read = !problems.iter().any(unread);
+        if let Err(error) = after.check_fields_together()
+            && limits_are_read
+        {
+            // The error belongs beside the field that the actor has touched.
+            problems.push(match before {
+                Some(before) if before.licensed_sessions == after.licensed_sessions => {
+                    let message =
+                        format!("must not be below the {} licensed sessions", after.licensed_sessions);
+                    Problem::of_part(Field::Unit, "maximum", "below_licensed", message)
+                }
+                _ => Problem::of_value(Field::LicensedSessions, &error),
+            });
         }
         let changed = |field| before.is_none_or(|before| before.differences(after).contains(&field));
         for (field, hook) in [
@@ -458,10 +486,17 @@ impl Accounts {
         if changed(Field::Name) && is_other(store.by_name(&after.name).await?, after) {
             problems.push(taken(Field::Name));
         }
-        if let Some(realm) = after.sip_realm().filter(|_| changed(Field::SipRealm))
-            && is_other(store.by_realm(realm).await?, after)
-        {
-            problems.push(taken(Field::SipRealm));
+        if let Some(realm) = after.sip_realm().filter(|_| changed(Field::SipRealm)) {
+            if is_other(store.by_realm(realm).await?, after) {
+                problems.push(taken(Field::SipRealm));
+            } else if let Some(parent) = self.nearest_parent(realm).await?
+                && parent.sid != after.sid
+                && !actor.may_see(&parent)
+            {
+                // It would take over devices that find the other account by its parent domain.
+                let message = "is under the realm of another account";
+                problems.push(Problem::new(Field::SipRealm, "under_anothers", message));
+            }
         }
         problems.into_result().map_err(Error::Invalid)
     }
@@ -495,6 +530,8 @@ fn visible(actor: &Actor, account: Option<Arc<Account>>) -> Result<Arc<Account>,
     account.filter(|account| actor.may_see(account)).ok_or(Error::NotFound)
 }
 
+const NOT_PERMITTED: &str = "not_permitted";
+
 /// Undoes what the actor may not change, and says so in place of what else is wrong with those fields. A refused
 /// value takes no part in the checks that follow: their answers would tell of accounts and applications that the
 /// actor may not know of.
@@ -506,12 +543,15 @@ fn refuse(
 ) -> (Account, Problems) {
     let changed = current.differences(&next);
     let refused = |field: &Field| {
-        access.of(*field) != Access::Editable && (changed.contains(field) || problems.concern(*field))
+        // What nobody sets by an edit has its own answer.
+        let read_only = problems.get(field.name()).is_some_and(|problem| problem.code() == "read_only");
+        let touched = changed.contains(field) || (problems.concern(*field) && !read_only);
+        access.of(*field) != Access::Editable && touched
     };
     let mut all = Problems::none();
     for field in Field::ALL.into_iter().filter(refused) {
         next.keep(field, current);
-        all.push(Problem::new(field, "not_permitted", "may not be changed by this actor"));
+        all.push(Problem::new(field, NOT_PERMITTED, "may not be changed by this actor"));
     }
     for problem in problems.iter().filter(|problem| !problem.field().is_some_and(|field| refused(&field))) {
         all.push(problem.clone());

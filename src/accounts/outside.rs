@@ -3,6 +3,7 @@
 use crate::model::sid::{AccountSid, ApplicationSid, ServiceProviderSid};
 use async_trait::async_trait;
 use std::fmt;
+use std::sync::Arc;
 
 /// The applications, which belong to the embedding program.
 #[async_trait]
@@ -69,10 +70,29 @@ impl RunningSessions for NoSessions {
     }
 }
 
+#[async_trait]
+impl<A: Applications + ?Sized> Applications for Arc<A> {
+    async fn may_use(
+        &self,
+        application: ApplicationSid,
+        account: AccountSid,
+        service_provider: Option<ServiceProviderSid>,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        (**self).may_use(application, account, service_provider).await
+    }
+}
+
+impl<S: RunningSessions + ?Sized> RunningSessions for Arc<S> {
+    fn running(&self, account: AccountSid) -> u64 {
+        (**self).running(account)
+    }
+}
+
 /// What to do about running sessions when an account is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhileRunning {
-    /// Refuse.
+    /// Refuse. Whether any are running, the [`RunningSessions`] given to
+    /// [`Accounts::with_sessions`](crate::Accounts::with_sessions) says; without them none are known.
     Refuse,
     /// Delete all the same. What becomes of the sessions is for the application to decide.
     Delete,

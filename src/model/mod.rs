@@ -12,6 +12,7 @@ pub(crate) mod record;
 pub(crate) mod secret;
 pub(crate) mod sid;
 pub(crate) mod status;
+pub(crate) mod text;
 pub(crate) mod timestamp;
 pub(crate) mod unit;
 pub(crate) mod view;

@@ -1,9 +1,12 @@
 //! The account name.
 
 use crate::model::problem::ValueError;
+use crate::model::text::is_disruptive;
 use crate::model::text_form;
 use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+use icu_properties::props::DefaultIgnorableCodePoint;
+use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -17,8 +20,9 @@ use std::fmt;
 ///   another.
 ///
 /// Two names clash when they are the same without regard to case, as Unicode's canonical caseless matching has
-/// it (section 3.13, D145): "Straße", "STRASSE" and "strasse" are one name. [`AccountName::folded`] gives the
-/// form to compare. `==` compares the names as they are written.
+/// it (section 3.13, D145): "Straße", "STRASSE" and "strasse" are one name. Characters that are not seen
+/// (`Default_Ignorable_Code_Point`) make no difference either, and alone they are no name.
+/// [`AccountName::folded`] gives the form to compare. `==` compares the names as they are written.
 ///
 /// ```
 /// use gateway_accounts::{AccountName, AccountNameError};
@@ -43,7 +47,7 @@ pub enum AccountNameError {
     #[error("must have at most {} characters", AccountName::MAX_CHARS)]
     TooLong,
     /// A character that a name may not have. Code `character`.
-    #[error("must not contain the character {}", .character.escape_default())]
+    #[error("must not contain the character {character:?}")]
     Character {
         /// The character.
         character: char,
@@ -72,6 +76,8 @@ impl ValueError for AccountNameError {
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 const NFD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfd();
 
+const INVISIBLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+
 impl AccountName {
     /// The most characters (Unicode scalar values) a name has: what jambonz stores.
     pub const MAX_CHARS: usize = 64;
@@ -92,7 +98,7 @@ impl AccountName {
         if trimmed.len() > Self::MAX_INPUT_BYTES {
             return Err(AccountNameError::TooLong);
         }
-        if let Some((position, character)) = trimmed.chars().enumerate().find(|(_, c)| is_refused(*c)) {
+        if let Some((position, character)) = trimmed.chars().enumerate().find(|(_, c)| is_disruptive(*c)) {
             let margin = text.chars().take_while(|c| is_trimmed(*c)).count();
             return Err(AccountNameError::Character { character, position: margin + position });
         }
@@ -100,7 +106,8 @@ impl AccountName {
         if name.len() > Self::MAX_CHARS && name.chars().count() > Self::MAX_CHARS {
             return Err(AccountNameError::TooLong);
         }
-        Ok(Self(name.into()))
+        let name = Self(name.into());
+        if name.folded().is_empty() { Err(AccountNameError::Empty) } else { Ok(name) }
     }
 
     /// The name as it is shown.
@@ -118,17 +125,14 @@ impl AccountName {
             }
             return Cow::Borrowed(&self.0);
         }
-        let folded = CaseMapper::new().fold_string(&NFD.normalize(&self.0)).into_owned();
+        let visible: String = self.0.chars().filter(|c| !INVISIBLE.contains(*c)).collect();
+        let folded = CaseMapper::new().fold_string(&NFD.normalize(&visible)).into_owned();
         Cow::Owned(NFC.normalize(&folded).into_owned())
     }
 }
 
 fn is_trimmed(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
-}
-
-fn is_refused(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for AccountName {
@@ -175,6 +179,9 @@ mod tests {
             ("", Err(AccountNameError::Empty)),
             ("   ", Err(AccountNameError::Empty)),
             ("\u{200b}", Err(AccountNameError::Empty)),
+            ("\u{200d}", Err(AccountNameError::Empty)),
+            ("\u{3164}\u{ad}", Err(AccountNameError::Empty)),
+            ("👩\u{200d}🚒", Ok("👩\u{200d}🚒")),
             (&too_long, Err(AccountNameError::TooLong)),
             ("line1\nline2\t\0end", character('\n', 5)),
             ("  a\0", character('\0', 3)),
@@ -203,6 +210,8 @@ mod tests {
             ("ΟΔΟΣ", "οδος", true),
             ("İstanbul", "i\u{307}stanbul", true),
             ("\u{1fb3}", "\u{3b1}\u{3b9}", true),
+            ("Acme", "Ac\u{200b}me", true),
+            ("Acme", "Acme\u{200e}", true),
             ("Acme", "Acme 2", false),
             ("cafe", "café", false),
         ] {

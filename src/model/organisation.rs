@@ -27,7 +27,7 @@ pub enum OrganisationIdError {
     #[error("must have at most {} characters", OrganisationId::MAX_LEN)]
     TooLong,
     /// A character other than visible ASCII. Code `character`.
-    #[error("must not contain the character {}", .character.escape_default())]
+    #[error("must not contain the character {character:?}")]
     Character {
         /// The character.
         character: char,

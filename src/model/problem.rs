@@ -53,6 +53,18 @@ impl Problem {
         Self { path: path.into(), code: "unknown_field", message: "is not a field".into(), position: None }
     }
 
+    /// A problem of a member that no edit sets, and that says something else than what is.
+    pub(crate) fn read_only(name: &'static str) -> Self {
+        let message = match name {
+            "account_sid" => "is generated and never changes",
+            "webhook_secret" => "is generated, and not set by an edit",
+            "api_keys" => "are not set by an edit",
+            "status" => "is not set by an edit; suspend or resume the account",
+            _ => "is not set by an edit, and is another now",
+        };
+        Self { path: Cow::Borrowed(name), code: "read_only", message: message.into(), position: None }
+    }
+
     /// The problem of a value that its type refused.
     #[must_use]
     pub fn of_value(field: Field, error: &dyn ValueError) -> Self {
@@ -93,6 +105,8 @@ impl Problem {
     /// | `read_only` | this field is not set by an edit; the message names the operation that sets it |
     /// | `not_permitted` | this actor may not change the field |
     /// | `taken` | another account has this value, and it must be unique |
+    /// | `under_anothers` | the realm is a subdomain of that of an account which the actor may not see |
+    /// | `below_licensed` | a maximum below the number of licensed sessions |
     /// | `above_maximum` | more licensed sessions than the unit's maximum |
     /// | `unknown_application` | no such application, or not one this account may use |
     /// | `url_policy` | the URL policy refuses the address |
@@ -146,6 +160,11 @@ impl Problems {
         }
     }
 
+    /// Removes the problems of a field and its parts.
+    pub(crate) fn forget(&mut self, field: Field) {
+        self.0.retain(|problem| problem.field() != Some(field));
+    }
+
     /// Adds all of another's.
     pub fn extend(&mut self, others: Self) {
         for problem in others.0 {
@@ -159,7 +178,7 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// How many fields have a problem.
+    /// How many there are, one for each field or part of a field.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()

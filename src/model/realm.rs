@@ -66,7 +66,7 @@ pub enum SipRealmError {
         position: usize,
     },
     /// A character that no host name has. Code `character`.
-    #[error("must not contain the character {}", .character.escape_default())]
+    #[error("must not contain the character {character:?}")]
     Character {
         /// The character.
         character: char,

@@ -1,6 +1,7 @@
 //! Whether an account is in service.
 
 use crate::model::problem::ValueError;
+use crate::model::text::is_disruptive;
 use crate::model::text_form;
 use crate::model::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,8 @@ impl Status {
     }
 }
 
-/// Why an account is suspended: trimmed, 1 to [`SuspensionReason::MAX_CHARS`] characters, no control characters.
+/// Why an account is suspended: trimmed, 1 to [`SuspensionReason::MAX_CHARS`] characters, none of
+/// them a control character, a line separator or an override of the direction of text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SuspensionReason(Box<str>);
 
@@ -60,8 +62,8 @@ pub enum SuspensionReasonError {
     /// More than [`SuspensionReason::MAX_CHARS`] characters. Code `too_long`.
     #[error("must have at most {} characters", SuspensionReason::MAX_CHARS)]
     TooLong,
-    /// A control character. Code `character`.
-    #[error("must not contain the character {}", .character.escape_default())]
+    /// A character that a reason may not have. Code `character`.
+    #[error("must not contain the character {character:?}")]
     Character {
         /// The character.
         character: char,
@@ -103,7 +105,7 @@ impl SuspensionReason {
         if trimmed.chars().nth(Self::MAX_CHARS).is_some() {
             return Err(SuspensionReasonError::TooLong);
         }
-        if let Some((position, character)) = trimmed.chars().enumerate().find(|(_, c)| c.is_control()) {
+        if let Some((position, character)) = trimmed.chars().enumerate().find(|(_, c)| is_disruptive(*c)) {
             let margin = text.chars().take_while(|c| c.is_whitespace()).count();
             return Err(SuspensionReasonError::Character { character, position: margin + position });
         }
@@ -144,6 +146,7 @@ mod tests {
             (&longest, Ok(longest.as_str())),
             (&too_long, Err(SuspensionReasonError::TooLong)),
             (" ", Err(SuspensionReasonError::Empty)),
+            ("a\u{202e}b", Err(SuspensionReasonError::Character { character: '\u{202e}', position: 1 })),
             (" a\tb", Err(SuspensionReasonError::Character { character: '\t', position: 2 })),
         ] {
             let got = SuspensionReason::parse(text);

@@ -46,7 +46,7 @@ pub enum WebhookUrlError {
     #[error("must have at most {} bytes", WebhookUrl::MAX_LEN)]
     TooLong,
     /// White space, a control character or a backslash. Code `character`.
-    #[error("must not contain the character {}", .character.escape_default())]
+    #[error("must not contain the character {character:?}")]
     Character {
         /// The character.
         character: char,

@@ -6,6 +6,7 @@ use crate::store::Feed;
 use arc_swap::ArcSwap;
 use event_listener::{Event, listener};
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug)]
@@ -16,11 +17,16 @@ pub(crate) struct Live {
 }
 
 /// The recent changes: those after `trimmed`, at most `most` of them.
-#[derive(Debug)]
 pub(crate) struct History {
     changes: VecDeque<Arc<Change>>,
     most: usize,
     trimmed: Seq,
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History").field("after", &self.trimmed).field("changes", &self.changes.len()).finish()
+    }
 }
 
 impl History {

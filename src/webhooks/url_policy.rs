@@ -35,8 +35,8 @@ pub enum UrlPolicyError {
     /// Plain `http`. Code `url_policy`.
     #[error("must begin with https:// (plain http is for the development policy)")]
     Http,
-    /// A name of this machine or of a local network: `localhost`, one label, or a name under `.localhost`,
-    /// `.local`, `.internal`, `.home.arpa`. Code `url_policy`.
+    /// A name of this machine or of a local network: `localhost`, one label, or a name under a
+    /// top-level name that is not on the public internet, such as `.local` and `.internal`. Code `url_policy`.
     #[error("must not be a name of a local machine or network (only the development policy lets it through)")]
     LocalName,
     /// An address that is not globally routable. Code `url_policy`.
@@ -110,13 +110,28 @@ impl Default for UrlPolicy {
     }
 }
 
-/// RFC 6761, RFC 6762, RFC 8375, and the name ICANN reserved for private use. The URL parser has lowered it.
+/// Top-level names that are not on the public internet: those of RFC 6761 (`localhost`, `test`), RFC 6762 and its
+/// appendix G, RFC 7686, RFC 8375 and RFC 9476. The URL parser has lowered the name.
+const LOCAL_NAMES: [&str; 13] = [
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "home.arpa",
+    "test",
+    "onion",
+    "alt",
+];
+
 fn is_local(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     !name.contains('.')
-        || ["localhost", "local", "internal", "home.arpa"]
-            .iter()
-            .any(|local| name.strip_suffix(local).is_some_and(|rest| rest.ends_with('.')))
+        || LOCAL_NAMES.iter().any(|local| name.strip_suffix(local).is_some_and(|rest| rest.ends_with('.')))
 }
 
 /// The blocks that the IANA IPv4 Special-Purpose Address Registry marks as not globally reachable, and multicast
@@ -187,6 +202,10 @@ mod tests {
             ("https://printer.local/", Err(E::LocalName)),
             ("https://metadata.google.internal/", Err(E::LocalName)),
             ("https://router.home.arpa/", Err(E::LocalName)),
+            ("https://nas.lan/", Err(E::LocalName)),
+            ("https://x.localdomain/", Err(E::LocalName)),
+            ("https://x.onion/", Err(E::LocalName)),
+            ("https://corp.example/", Ok(())),
             ("https://redis/", Err(E::LocalName)),
             ("https://127.0.0.1/", Err(E::Address)),
             ("https://127.1/", Err(E::Address)),

@@ -98,11 +98,11 @@ fn a_refused_edit_changes_nothing_of_it() {
         (json!({"licensed_sessions": 121}), ("licensed_sessions", "above_maximum")),
         (json!({"siprec_application_sid": NO_APP}), ("siprec_application_sid", "unknown_application")),
         (
-            json!({"registration_webhook": {"url": "http://hooks.example/r"}}),
+            json!({"registration_webhook": {"url": "http://hooks.example/r", "password": "again"}}),
             ("registration_webhook.url", "url_policy"),
         ),
         (json!({"colour": 1}), ("colour", "unknown_field")),
-        (json!({"status": "active"}), ("status", "read_only")),
+        (json!({"status": "closed"}), ("status", "read_only")),
     ] {
         let mut both = good.clone();
         both.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -119,13 +119,13 @@ fn all_problems_of_an_edit_in_one_answer() {
     let change = json!({
         "name": "GLOBEX", "unit": {"maximum": 99}, "sip_realm": "globex.example",
         "device_calling_application_sid": NO_APP, "siprec_application_sid": OTHER_PROVIDERS_APP,
-        "registration_webhook": {"url": "http://hooks.example"}, "queue_event_webhook": {"url": "https://redis/"},
+        "registration_webhook": {"url": "http://hooks.example", "password": "again"}, "queue_event_webhook": {"url": "https://redis/"},
         "organisation_id": "", "colour": 1,
     });
     world.refused(
         &[
             ("name", "taken"),
-            ("licensed_sessions", "above_maximum"),
+            ("unit.maximum", "below_licensed"),
             ("sip_realm", "taken"),
             ("device_calling_application_sid", "unknown_application"),
             ("siprec_application_sid", "unknown_application"),
@@ -223,7 +223,11 @@ fn licensed_sessions_stay_within_the_maximum_whichever_is_edited() {
         if accepted {
             world.edit(&admin(), &acme, &change).unwrap();
         } else {
-            let problem = ("licensed_sessions", "above_maximum");
+            // The problem is told beside the field that was edited.
+            let problem = match change.get("licensed_sessions") {
+                Some(_) => ("licensed_sessions", "above_maximum"),
+                None => ("unit.maximum", "below_licensed"),
+            };
             world.refused(&[problem], |w| w.edit(&admin(), &acme, &change));
         }
     }
@@ -233,7 +237,7 @@ fn licensed_sessions_stay_within_the_maximum_whichever_is_edited() {
     let minutes = json!({"unit": {"kind": "minutes", "maximum": 1}});
     let acme = world.edit(&admin(), &acme, &minutes).unwrap();
     let sessions = json!({"unit": {"kind": "sessions", "maximum": 99}});
-    world.refused(&[("licensed_sessions", "above_maximum")], |w| w.edit(&admin(), &acme, &sessions));
+    world.refused(&[("unit.maximum", "below_licensed")], |w| w.edit(&admin(), &acme, &sessions));
 }
 
 #[test]

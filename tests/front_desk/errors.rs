@@ -100,12 +100,12 @@ fn each_message_is_said_once() {
     assert_eq!(first[0], "name must have a value");
     assert_eq!(
         first[1],
-        "2 fields have problems: name must not be empty; sip_realm must not contain the character _"
+        "2 fields have problems: name must not be empty; sip_realm must not contain the character '_'"
     );
     assert_eq!(first[2], "this actor may not create an account");
     assert_eq!(first[3], "there is no such account");
-    assert!(first[4].ends_with("it is at revision 1, not 7"), "{}", first[4]);
-    assert_eq!(first[5], "4 sessions of the account are running");
+    assert!(first[4].ends_with("is at revision 1, not 7"), "{}", first[4]);
+    assert_eq!(first[5], "the account has running sessions: 4");
     for error in &errors {
         let chain = chain(error);
         assert!(chain.iter().all(|message| !message.is_empty()));

@@ -66,3 +66,23 @@ fn a_parent_that_belongs_to_somebody_else_is_not_found() {
         }
     }
 }
+
+/// A subdomain takes devices over that found the other account by its parent domain, and so is not for everybody.
+#[test]
+fn nobody_takes_a_subdomain_of_an_account_they_may_not_see() {
+    let world = World::new();
+    let acme = world
+        .account(&json!({"name": "Acme", "sip_realm": "acme.example", "service_provider_sid": PROVIDER}));
+    let other = world.account(&json!({"name": "Globex", "service_provider_sid": PROVIDER}));
+    let under = |name: &str| json!({"name": name, "sip_realm": "pbx.acme.example"});
+    let problem = [("sip_realm", "under_anothers")];
+    world.refused(&problem, |w| w.create(&other_provider(), &under("Initech")));
+    world.refused(&problem, |w| w.edit(&customer(&other), &other, &under("Globex")));
+    // Deeper does not help.
+    world.refused(&problem, |w| w.edit(&customer(&other), &other, &json!({"sip_realm": "a.b.acme.example"})));
+    // Itself, its provider and the admin may.
+    world.edit(&customer(&acme), &acme, &json!({"sip_realm": "pbx.acme.example"})).unwrap();
+    let acme = world.get(acme.sid());
+    world.edit(&admin(), &acme, &json!({"sip_realm": "acme.example"})).unwrap();
+    world.create(&provider(), &under("Hooli")).unwrap();
+}
