@@ -6,18 +6,33 @@
 //!
 //! The folder holds the answers of the REST API, in files named as those in `tests/data/jambonz`, which is where it
 //! reads from when nothing is said. `STORE` is the file that the accounts go to; when nothing is said, one in a
-//! temporary folder, gone afterwards. The report goes to standard output, so that it can be kept.
+//! temporary folder, gone afterwards. What the store has already is not overwritten: such an account is reported as
+//! not imported, so that a move can be repeated once the rest is repaired. The report goes to standard output, so
+//! that it can be kept.
 
 use futures_lite::future::block_on;
 use gateway_accounts::jambonz::{ByAccount, Documents, KnownApplications, Options};
-use gateway_accounts::{AccountStore, Accounts, Actor, MemoryStore, Scope, UrlPolicy};
+use gateway_accounts::{Accounts, Actor, FileStore, Scope, UrlPolicy};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    // Each error tells what happened in its layer; why, its source tells.
+    eprintln!("{error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let source = arguments
         .next()
@@ -32,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut imported = documents.import(&Options::new().with_url_policy(policy.clone()));
 
     block_on(async {
-        let accounts = Accounts::new(open(&target).await?)
+        let accounts = Accounts::new(FileStore::open(&target).await?)
             .with_applications(KnownApplications::new(&documents.applications))
             .with_url_policy(policy);
         let admin = Actor::new(Scope::Admin, "import".parse()?);
@@ -52,11 +67,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut output = std::io::stdout().lock();
     writeln!(output, "{}{}", imported.report, imported.report.summary())?;
     Ok(())
-}
-
-/// Where the accounts go.
-async fn open(_target: &Path) -> Result<impl AccountStore + 'static, Box<dyn Error>> {
-    Ok(MemoryStore::new())
 }
 
 fn read(source: &Path) -> Result<Documents, Box<dyn Error>> {
