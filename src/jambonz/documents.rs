@@ -1,6 +1,7 @@
 //! The records of a jambonz server, as its REST API writes them.
 
 use crate::model::secret::SecretText;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -41,7 +42,8 @@ pub struct Documents {
 /// Like all documents it is read with tolerance, since jambonz checks little of what it stores: a field may be
 /// absent or `null`, a text may be a number, a number a text or a boolean, and fields that this version of the crate
 /// does not know are accepted. What a text means is decided by [`Documents::import`], so that one bad value does
-/// not hide the other records.
+/// not hide the other records. Reading fails, with line and column, only where a value has another shape: a list for
+/// a name, a word for a number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -76,8 +78,10 @@ pub struct Account {
     /// What signs the webhooks.
     pub webhook_secret: Option<Concealed>,
     /// Called to authenticate a registration.
+    #[serde(deserialize_with = "webhook")]
     pub registration_hook: Option<Webhook>,
     /// Told when a member joins or leaves a queue.
+    #[serde(deserialize_with = "webhook")]
     pub queue_event_hook: Option<Webhook>,
     /// `trial`, `free` or `paid`.
     #[serde(deserialize_with = "text")]
@@ -204,10 +208,13 @@ pub struct Application {
     #[serde(deserialize_with = "text")]
     pub service_provider_sid: Option<String>,
     /// Called for instructions when a call comes in.
+    #[serde(deserialize_with = "webhook")]
     pub call_hook: Option<Webhook>,
     /// Told about the state of calls.
+    #[serde(deserialize_with = "webhook")]
     pub call_status_hook: Option<Webhook>,
     /// Called for messages.
+    #[serde(deserialize_with = "webhook")]
     pub messaging_hook: Option<Webhook>,
 }
 
@@ -232,6 +239,7 @@ pub struct ServiceProvider {
     #[serde(deserialize_with = "text")]
     pub ms_teams_fqdn: Option<String>,
     /// Called by older versions to authenticate a registration in the root domain.
+    #[serde(deserialize_with = "webhook")]
     pub registration_hook: Option<Webhook>,
 }
 
@@ -357,6 +365,33 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
         }
     }
     deserializer.deserialize_any(AnyText)
+}
+
+/// A webhook, or none.
+fn webhook<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Webhook>, D::Error> {
+    struct Hook;
+    impl<'de> Visitor<'de> for Hook {
+        type Value = Option<Webhook>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with a URL")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Webhook::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+        fn visit_str<E: Error>(self, _: &str) -> Result<Self::Value, E> {
+            Err(E::custom("must be an object with a URL"))
+        }
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_none<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_some<D: Deserializer<'de>>(self, some: D) -> Result<Self::Value, D::Error> {
+            some.deserialize_any(self)
+        }
+    }
+    deserializer.deserialize_any(Hook)
 }
 
 /// A whole number, a boolean as 0 or 1, a fraction rounded as MariaDB rounds it, or any of these in a text.
@@ -518,6 +553,9 @@ mod tests {
             r#"{"webhook_secret": ["s3cr3t"]}"#,
             r#"{"webhook_secret": {"a": "s3cr3t"}}"#,
             r#"{"is_active": "s3cr3t"}"#,
+            r#"{"registration_hook": "https://s3cr3t@x"}"#,
+            r#"{"registration_hook": ["https://s3cr3t@x"]}"#,
+            r#"{"registration_hook": {"url": ["https://s3cr3t@x"]}}"#,
         ] {
             let error = serde_json::from_str::<Account>(json).unwrap_err();
             assert!(!error.to_string().contains("s3cr3t"), "{error}");

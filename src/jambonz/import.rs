@@ -194,19 +194,14 @@ impl Documents {
 
     /// What an account here does not hold.
     fn report_other_records(&self, report: &mut Report) {
+        let imported: HashSet<AccountSid> = report.imported.keys().copied().collect();
         let mut refuse = |kind, sid: &Option<String>, name, code, reason: &str| {
             let mut notes = Notes::new(kind, sid.clone().unwrap_or_default(), name);
             notes.refused(None, code, reason);
             report.entries.append(&mut notes.entries);
         };
-        let read: HashSet<AccountSid> = self
-            .accounts
-            .iter()
-            .filter_map(|account| AccountSid::parse(account.account_sid.as_deref()?).ok())
-            .filter(|sid| report.imported.contains_key(sid))
-            .collect();
         for limit in &self.limits {
-            if account_of(limit).is_none_or(|account| !read.contains(&account)) {
+            if account_of(limit).is_none_or(|account| !imported.contains(&account)) {
                 let owner = limit.account_sid.as_deref().map(|sid| format!("account {sid}"));
                 let reason = "its account is not among those imported";
                 refuse(RecordKind::Limit, &limit.account_limits_sid, owner, "no_account", reason);
