@@ -1,0 +1,421 @@
+//! Proof that the suite can fail: stores that are broken in one way each, and the checks that find it.
+
+use crate::model::account::Account;
+use crate::model::name::AccountName;
+use crate::model::realm::SipRealm;
+use crate::model::sid::AccountSid;
+use crate::snapshot::{Batch, Change, Conflict, Listing, Page, Seq, Snapshot, Write};
+use crate::store::memory::MemoryStore;
+use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
+use crate::testkit::backend::Backend;
+use crate::testkit::checks;
+use crate::testkit::executor::yield_now;
+use crate::testkit::sample::{admin, now};
+use async_trait::async_trait;
+use std::any::Any;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bug {
+    /// Nothing: so that the wrapper itself is known to be right.
+    None,
+    /// Does the writes of a batch one by one.
+    HalfBatches,
+    /// Does the writes of a batch one by one, in one go, but can be given up in between.
+    HalfWhenGivenUp,
+    /// Refuses everything after a commit was given up.
+    WedgedWhenGivenUp,
+    /// Writes over what the writer has not seen.
+    IgnoresRevisions,
+    /// Tells the wrong revision.
+    TellsWrongRevision,
+    /// Tells that a commit was accepted when it was not.
+    ClaimsSuccess,
+    /// Writes nothing, of some commits.
+    Forgets,
+    /// Blames the wrong account.
+    TellsWrongHolder,
+    /// Uses up a number for what it refuses.
+    NumbersRefused,
+    /// Does not commit empty batches.
+    IgnoresEmpty,
+    /// Finds names only as they are written.
+    CaseSensitive,
+    /// Answers what was so before the last commit.
+    StaleSid,
+    StaleRealm,
+    StaleList,
+    StaleChanges,
+    StaleSnapshot,
+    StaleLive,
+    /// Leaves out what was written last, in one read.
+    DropsField,
+    /// Lists the last account of a page again on the next.
+    ListsTwice,
+    /// Forgets where it was when the account that it goes on from is gone.
+    ForgetsItsPlace,
+    /// Lists the accounts of all service providers.
+    ListsAllProviders,
+    /// Names a next page after the last.
+    NamesNextOfLast,
+    /// Leaves a change out.
+    FeedGap,
+    /// Gives a change twice.
+    FeedTwice,
+    /// Gives more changes than asked for.
+    FeedTooLong,
+    /// Says that a feed beyond its end was trimmed.
+    FeedTrimmedBeyond,
+    /// Does not wake those who wait.
+    NeverWakes,
+    /// Ends a wait before there is a commit.
+    WakesEarly,
+    /// Wakes only one of those who wait.
+    WakesOne,
+    /// Forgets the last commit when it is closed.
+    ForgetsLast,
+    /// Forgets the feed's number when it is closed.
+    ForgetsNumber,
+}
+
+#[derive(Debug)]
+struct BrokenStore {
+    bug: Bug,
+    good: MemoryStore,
+    /// Before the last commit.
+    stale: Mutex<Snapshot>,
+    given_up: AtomicBool,
+    commits: AtomicUsize,
+    waiting: AtomicBool,
+}
+
+/// Sets a flag to this at the end, and when a call is given up.
+struct OnDrop<'a>(&'a AtomicBool, bool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(self.1, Ordering::SeqCst);
+    }
+}
+
+impl BrokenStore {
+    fn new(bug: Bug, good: MemoryStore) -> Self {
+        let stale = Mutex::new(good.live().unwrap_or_default());
+        let (given_up, waiting) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { bug, good, stale, given_up, commits: AtomicUsize::new(0), waiting }
+    }
+
+    fn now(&self) -> Snapshot {
+        self.good.live().unwrap_or_default()
+    }
+
+    /// What this read is answered from.
+    fn read(&self, stale: Bug) -> Snapshot {
+        if self.bug == stale {
+            self.stale.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        } else {
+            self.now()
+        }
+    }
+
+    /// One commit for each write.
+    async fn one_by_one(&self, batch: &Batch) -> Result<Arc<Change>, CommitError> {
+        let mut events = Vec::new();
+        let mut seq = self.now().seq();
+        for write in batch.writes() {
+            let part = Batch::new(batch.actor().clone(), batch.at()).with(write.clone());
+            let change = self.good.commit(part).await?;
+            events.extend(change.events.iter().cloned());
+            seq = change.seq;
+            yield_now().await;
+        }
+        Ok(Arc::new(Change::new(seq, batch.actor().clone(), batch.at(), events)))
+    }
+
+    async fn broken_commit(&self, batch: Batch) -> Result<Arc<Change>, CommitError> {
+        let nothing = |batch: &Batch, seq| {
+            Ok(Arc::new(Change::new(seq, batch.actor().clone(), batch.at(), Vec::new())))
+        };
+        let nth = self.commits.fetch_add(1, Ordering::SeqCst);
+        let before = self.now();
+        match self.bug {
+            Bug::HalfBatches | Bug::HalfWhenGivenUp if batch.writes().len() > 1 => {
+                // The second is right as long as nobody gives up: it looks before it writes.
+                if self.bug == Bug::HalfWhenGivenUp {
+                    before.apply(&batch)?;
+                }
+                self.one_by_one(&batch).await
+            }
+            Bug::WedgedWhenGivenUp => {
+                if self.given_up.load(Ordering::SeqCst) {
+                    let kind = StoreErrorKind::Failed;
+                    return Err(StoreError::new(kind, "somebody holds the lock for ever").into());
+                }
+                let mut guard = OnDrop(&self.given_up, true);
+                yield_now().await;
+                guard.1 = false;
+                self.good.commit(batch).await
+            }
+            Bug::IgnoresRevisions => {
+                let current = |sid| before.by_sid(sid).map(|account| account.revision);
+                let writes = batch.writes().iter().map(|write| match write {
+                    Write::Replace(account) => match current(account.sid) {
+                        Some(revision) => {
+                            Write::Replace(Arc::new(Account { revision, ..Account::clone(account) }))
+                        }
+                        None => write.clone(),
+                    },
+                    Write::Delete { sid, expected } => {
+                        Write::Delete { sid: *sid, expected: current(*sid).unwrap_or(*expected) }
+                    }
+                    Write::Create(_) => write.clone(),
+                });
+                self.good.commit(writes.fold(Batch::new(admin(), now()), Batch::with)).await
+            }
+            Bug::ClaimsSuccess => match self.good.commit(batch.clone()).await {
+                Err(_) => nothing(&batch, before.seq()),
+                result => result,
+            },
+            Bug::Forgets if nth % 5 == 4 => Ok(Arc::new(before.apply(&batch)?.1)),
+            Bug::IgnoresEmpty if batch.writes().is_empty() => nothing(&batch, before.seq()),
+            Bug::NumbersRefused => {
+                let result = self.good.commit(batch).await;
+                if result.is_err() {
+                    self.good.commit(Batch::new(admin(), now())).await?;
+                }
+                result
+            }
+            _ => match self.good.commit(batch).await {
+                Err(CommitError::Conflict(Conflict::Taken { field, sid, .. }))
+                    if self.bug == Bug::TellsWrongHolder =>
+                {
+                    Err(Conflict::Taken { field, sid, holder: sid }.into())
+                }
+                Err(CommitError::Conflict(Conflict::Revision { sid, expected, actual }))
+                    if self.bug == Bug::TellsWrongRevision =>
+                {
+                    Err(Conflict::Revision { sid, expected, actual: actual.next() }.into())
+                }
+                result => result,
+            },
+        }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl AccountStore for BrokenStore {
+    async fn commit(&self, batch: Batch) -> Result<Arc<Change>, CommitError> {
+        let before = self.now();
+        let result = self.broken_commit(batch).await;
+        if result.is_ok() {
+            *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = before;
+        }
+        result
+    }
+
+    async fn by_sid(&self, sid: AccountSid) -> Result<Option<Arc<Account>>, StoreError> {
+        Ok(self.read(Bug::StaleSid).by_sid(sid).cloned())
+    }
+
+    async fn by_name(&self, name: &AccountName) -> Result<Option<Arc<Account>>, StoreError> {
+        let found = self.good.by_name(name).await?;
+        Ok(found.filter(|account| self.bug != Bug::CaseSensitive || account.name == *name))
+    }
+
+    async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
+        let found = self.read(Bug::StaleRealm).by_realm(realm).cloned();
+        if self.bug == Bug::DropsField {
+            return Ok(
+                found.map(|account| Arc::new(Account { organisation: None, ..Account::clone(&account) }))
+            );
+        }
+        Ok(found)
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
+        let now = self.read(Bug::StaleList);
+        let everybody = listing.start().map_or(Listing::new(), |after| Listing::new().after(after));
+        let mut page = match self.bug {
+            Bug::ListsAllProviders => now.page(&everybody.limit(listing.size())),
+            Bug::ForgetsItsPlace if listing.start().is_some_and(|after| now.by_sid(after).is_none()) => {
+                Page::empty()
+            }
+            _ => now.page(listing),
+        };
+        match self.bug {
+            Bug::ListsTwice => {
+                let again = listing.start().and_then(|sid| now.by_sid(sid).cloned());
+                page.accounts.splice(0..0, again).for_each(drop);
+                page.accounts.truncate(listing.size());
+            }
+            Bug::NamesNextOfLast => page.next = page.accounts.last().map(|account| account.sid),
+            _ => {}
+        }
+        Ok(page)
+    }
+
+    async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
+        let (head, limit) =
+            (self.now().seq(), if self.bug == Bug::FeedTooLong { limit.max(2) } else { limit });
+        if self.bug == Bug::FeedTrimmedBeyond && after > head {
+            return Ok(Feed::Trimmed { oldest: head });
+        }
+        let mut feed = self.good.changes(after, limit).await?;
+        if let Feed::Changes(changes) = &mut feed {
+            match self.bug {
+                Bug::FeedGap if changes.len() > 2 => drop(changes.remove(1)),
+                Bug::FeedTwice if changes.len() > 1 => changes[1] = Arc::clone(&changes[0]),
+                Bug::StaleChanges => {
+                    changes.retain(|change| change.seq <= self.read(Bug::StaleChanges).seq())
+                }
+                _ => {}
+            }
+        }
+        Ok(feed)
+    }
+
+    async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {
+        if self.now().seq() <= after {
+            match self.bug {
+                Bug::NeverWakes => pending().await,
+                Bug::WakesEarly => return Ok(after),
+                Bug::WakesOne if self.waiting.swap(true, Ordering::SeqCst) => pending().await,
+                _ => {}
+            }
+        }
+        let _woken = OnDrop(&self.waiting, false);
+        self.good.wait_past(after).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(self.read(Bug::StaleSnapshot))
+    }
+
+    fn live(&self) -> Option<Snapshot> {
+        Some(self.read(Bug::StaleLive))
+    }
+}
+
+/// A backend whose stores are kept in memory across reopening.
+struct Broken(Bug);
+
+impl Backend for Broken {
+    type Store = BrokenStore;
+    type Place = ();
+
+    fn create(&self) -> ((), BrokenStore) {
+        ((), BrokenStore::new(self.0, MemoryStore::new()))
+    }
+
+    fn reopen(&self, (): &(), store: BrokenStore) -> Option<BrokenStore> {
+        let now = store.now();
+        let kept = match self.0 {
+            Bug::ForgetsLast => MemoryStore::starting_from(store.read(Bug::ForgetsLast), 5000),
+            Bug::ForgetsNumber => {
+                let number = if now.is_empty() { Seq::START } else { now.seq() };
+                let accounts = Snapshot::from_accounts(number, now.iter().cloned()).ok()?;
+                MemoryStore::starting_from(accounts, 5000)
+            }
+            _ => store.good,
+        };
+        Some(BrokenStore::new(self.0, kept))
+    }
+}
+
+fn message(panic: Box<dyn Any + Send>) -> String {
+    panic.downcast::<String>().map_or_else(
+        |panic| panic.downcast::<&str>().map_or_else(|_| "?".to_owned(), |text| (*text).to_owned()),
+        |text| *text,
+    )
+}
+
+#[test]
+fn a_store_without_a_bug_passes() {
+    assert!(crate::testkit::run(&Broken(Bug::None)).failed.is_empty());
+}
+
+#[test]
+fn each_bug_is_found_by_its_check() {
+    use Bug::*;
+    use checks::*;
+    type Check = fn(&Broken);
+    #[rustfmt::skip]
+    let expected: &[(Bug, Check, &str)] = &[
+        (HalfBatches, a_batch_applies_whole_or_not_at_all, "changed something"),
+        (HalfBatches, readers_never_see_half_a_batch, "half a batch"),
+        (HalfBatches, a_large_batch_applies_whole, "changed something"),
+        (HalfBatches, a_commit_that_is_given_up_happens_whole_or_not_at_all, "by half"),
+        (HalfWhenGivenUp, a_commit_that_is_given_up_happens_whole_or_not_at_all, "by half"),
+        (HalfWhenGivenUp, concurrent_commits_are_there_after_reopening, "by half"),
+        (WedgedWhenGivenUp, a_commit_that_is_given_up_happens_whole_or_not_at_all, "lock for ever"),
+        (IgnoresRevisions, stale_writes_are_refused, "was accepted"),
+        (IgnoresRevisions, one_of_many_racers_wins_a_revision, "all replaced revision"),
+        (IgnoresRevisions, one_order_explains_what_concurrent_callers_see, "no one order"),
+        (IgnoresRevisions, a_failed_commit_happened_whole_or_not_at_all, "was accepted"),
+        (TellsWrongRevision, stale_writes_are_refused, "left == right"),
+        (TellsWrongRevision, one_of_many_racers_wins_a_revision, "told something else"),
+        (ClaimsSuccess, sid_name_and_realm_are_unique, "was accepted"),
+        (ClaimsSuccess, one_of_many_racers_gets_a_sid_a_name_and_a_realm, "have the same"),
+        (ClaimsSuccess, one_order_explains_what_concurrent_callers_see, "no one order"),
+        (ClaimsSuccess, writes_of_missing_accounts_are_refused, "was accepted"),
+        (Forgets, no_edit_is_lost, "edit was lost"),
+        (Forgets, commits_are_numbered_without_gaps, "the one before it"),
+        (Forgets, the_front_desk_never_claims_what_is_not_there, "claims what is not there"),
+        (TellsWrongHolder, sid_name_and_realm_are_unique, "left == right"),
+        (TellsWrongHolder, one_of_many_racers_gets_a_sid_a_name_and_a_realm, "told something else"),
+        (NumbersRefused, a_batch_applies_whole_or_not_at_all, "changed something"),
+        (NumbersRefused, commits_are_numbered_without_gaps, "were numbered"),
+        (IgnoresEmpty, an_empty_batch_is_a_commit, "left == right"),
+        (CaseSensitive, accounts_are_found_by_sid_name_and_realm, "left == right"),
+        (StaleSid, a_read_sees_what_was_committed_before, "by_sid"),
+        (StaleSid, no_edit_is_lost, ""),
+        (StaleSid, each_write_gives_the_next_revision, "not what is there"),
+        (StaleSid, one_order_explains_what_concurrent_callers_see, "no one order"),
+        (StaleRealm, a_read_sees_what_was_committed_before, "by_realm"),
+        (StaleRealm, what_an_account_gives_up_is_free, "left == right"),
+        (StaleList, a_read_sees_what_was_committed_before, "list"),
+        (StaleList, one_order_explains_what_concurrent_callers_see, "no one order"),
+        (StaleChanges, a_read_sees_what_was_committed_before, "changes"),
+        (StaleChanges, the_feed_gives_each_change_once_and_in_order, "no change after"),
+        (StaleSnapshot, a_read_sees_what_was_committed_before, "snapshot"),
+        (StaleLive, a_read_sees_what_was_committed_before, "snapshot"),
+        (StaleLive, one_order_explains_what_concurrent_callers_see, "no one order"),
+        (DropsField, every_field_comes_back_as_it_was, "by_realm"),
+        (ListsTwice, pages_are_complete_and_in_order, "is listed after"),
+        (ListsTwice, a_listing_has_what_is_there_throughout, "is listed after"),
+        (ForgetsItsPlace, a_listing_goes_on_where_it_was, ""),
+        (ListsAllProviders, pages_are_complete_and_in_order, "left == right"),
+        (ListsAllProviders, a_listing_has_what_is_there_throughout, "in the listing of another"),
+        (NamesNextOfLast, pages_are_complete_and_in_order, "names a next"),
+        (FeedGap, the_feed_gives_each_change_once_and_in_order, "has gaps"),
+        (FeedGap, following_the_feed_gives_the_accounts, "has gaps"),
+        (FeedGap, a_trimmed_feed_says_so, "left == right"),
+        (FeedTwice, the_feed_gives_each_change_once_and_in_order, "has gaps"),
+        (FeedTooLong, the_feed_ends_at_the_latest_change, "at most"),
+        (FeedTrimmedBeyond, the_feed_ends_at_the_latest_change, "after 11"),
+        (NeverWakes, a_wait_ends_with_the_next_commit, "the store hangs"),
+        (WakesEarly, a_wait_ends_with_the_next_commit, "before there was a commit"),
+        (WakesOne, a_wait_that_is_given_up_wakes_the_others, "the store hangs"),
+        (ForgetsLast, what_was_acknowledged_is_there_after_reopening, "forgotten"),
+        (ForgetsLast, concurrent_commits_are_there_after_reopening, ""),
+        (ForgetsNumber, what_was_acknowledged_is_there_after_reopening, "forgotten"),
+    ];
+    let mut wrong = Vec::new();
+    for (bug, check, expected) in expected {
+        match catch_unwind(AssertUnwindSafe(|| check(&Broken(*bug)))) {
+            Ok(()) => wrong.push(format!("{bug:?} was not found ({expected:?})")),
+            Err(panic) => {
+                let message = message(panic);
+                if !message.contains(expected) {
+                    wrong.push(format!("{bug:?} was found for another reason than {expected:?}: {message}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

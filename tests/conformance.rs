@@ -1,0 +1,54 @@
+//! Every store of the crate, and every wrapper, passes the same suite.
+#![cfg(feature = "testkit")]
+
+use gateway_accounts::testkit::{self, FaultyStore, conformance};
+use gateway_accounts::{AccountStore, MemoryStore, Snapshot};
+use std::sync::Arc;
+
+conformance!(memory, MemoryStore::new);
+
+conformance!(shared, || -> Arc<dyn AccountStore> { Arc::new(MemoryStore::new()) });
+
+#[cfg(feature = "file")]
+conformance!(file, files::Files);
+
+// Without faults it is a store like any other; and it can be given up at more points than those behind it.
+conformance!(faulty_without_faults, || FaultyStore::new(MemoryStore::new()));
+
+#[test]
+fn a_feed_that_was_trimmed_says_so() {
+    for history in [0, 1, 10, 49, 50, 51] {
+        testkit::checks::a_trimmed_feed_says_so(&|| MemoryStore::starting_from(Snapshot::empty(), history));
+    }
+}
+
+#[cfg(feature = "file")]
+mod files {
+    use gateway_accounts::FileStore;
+    use gateway_accounts::testkit::{Backend, block_on};
+    use tempfile::TempDir;
+
+    pub(super) struct Files;
+
+    impl Files {
+        fn open(place: &TempDir) -> FileStore {
+            block_on(FileStore::open(place.path().join("accounts.log"))).unwrap()
+        }
+    }
+
+    impl Backend for Files {
+        type Store = FileStore;
+        type Place = TempDir;
+
+        fn create(&self) -> (TempDir, FileStore) {
+            let place = tempfile::tempdir().unwrap();
+            let store = Self::open(&place);
+            (place, store)
+        }
+
+        fn reopen(&self, place: &TempDir, store: FileStore) -> Option<FileStore> {
+            block_on(store.close());
+            Some(Self::open(place))
+        }
+    }
+}
