@@ -137,7 +137,7 @@ pub fn readers_never_see_half_a_batch<B: Backend>(backend: &B) {
         }
         _ => {
             while writing.goes_on() {
-                assert!(store.by_name(&name).is_some(), "a name that moved to another account had no owner");
+                assert!(store.by_name(&name).is_some(), "half a batch was seen: a moving name had no owner");
             }
         }
     });
