@@ -5,29 +5,28 @@
 
 use std::sync::Arc;
 
-/// Keys in order.
+/// Keys in order: at most `KEYS` in a leaf, at most `CHILDREN` below a branch.
+///
+/// Copying a leaf is copying memory. Copying a branch is counting a reference for each child, mostly of nodes that
+/// are not in the processor's cache, and so costs far more. Hence wide leaves and narrow branches.
 #[derive(Debug, Clone)]
-pub(super) struct OrderedSet<K> {
-    root: Node<K>,
+pub(super) struct OrderedSet<K, const KEYS: usize = 128, const CHILDREN: usize = 16> {
+    root: Node<K, KEYS, CHILDREN>,
     len: usize,
 }
 
+type Child<K, const KEYS: usize, const CHILDREN: usize> = (K, Node<K, KEYS, CHILDREN>);
+
 #[derive(Debug)]
-enum Node<K> {
+enum Node<K, const KEYS: usize, const CHILDREN: usize> {
     /// Keys, in order.
     Leaf(Arc<Vec<K>>),
-    /// Children, in order, each with its least key or a lower bound of it. Never empty.
-    Branch(Arc<Vec<(K, Node<K>)>>),
+    /// Children, in order, each with a bound: no key below the child is less, and every key below the child before
+    /// it is. Never empty.
+    Branch(Arc<Vec<Child<K, KEYS, CHILDREN>>>),
 }
 
-/// The most keys of a leaf. Copying one is copying memory.
-const MAX_KEYS: usize = 128;
-
-/// The most children of a branch. Copying one is counting a reference for each child, mostly of nodes that are not
-/// in the processor's cache, and so costs far more than a leaf does.
-const MAX_CHILDREN: usize = 16;
-
-impl<K> Clone for Node<K> {
+impl<K, const KEYS: usize, const CHILDREN: usize> Clone for Node<K, KEYS, CHILDREN> {
     fn clone(&self) -> Self {
         match self {
             Self::Leaf(keys) => Self::Leaf(Arc::clone(keys)),
@@ -36,13 +35,13 @@ impl<K> Clone for Node<K> {
     }
 }
 
-impl<K> Default for OrderedSet<K> {
+impl<K, const KEYS: usize, const CHILDREN: usize> Default for OrderedSet<K, KEYS, CHILDREN> {
     fn default() -> Self {
         Self { root: Node::Leaf(Arc::default()), len: 0 }
     }
 }
 
-impl<K: Ord + Copy> OrderedSet<K> {
+impl<K: Ord + Copy, const KEYS: usize, const CHILDREN: usize> OrderedSet<K, KEYS, CHILDREN> {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -52,8 +51,8 @@ impl<K: Ord + Copy> OrderedSet<K> {
         let (is_new, split) = self.root.insert(key);
         if let Some(right) = split {
             let left = std::mem::replace(&mut self.root, Node::Leaf(Arc::default()));
-            // The least key of the left is not asked for: nothing comes before it.
-            self.root = Node::Branch(Arc::new(vec![(key, left), right]));
+            let least = left.bound().unwrap_or(key);
+            self.root = Node::Branch(Arc::new(vec![(least, left), right]));
         }
         self.len += usize::from(is_new);
         is_new
@@ -72,20 +71,19 @@ impl<K: Ord + Copy> OrderedSet<K> {
     }
 
     /// The keys after this one, or all, in order.
-    pub(super) fn after(&self, key: Option<&K>) -> Iter<'_, K> {
+    pub(super) fn after(&self, key: Option<&K>) -> Iter<'_, K, KEYS, CHILDREN> {
         let mut iter = Iter { branches: Vec::new(), leaf: [].iter() };
         iter.descend(&self.root, key);
         iter
     }
 }
 
-/// The child that a key belongs to.
-fn child<K: Ord>(children: &[(K, Node<K>)], key: &K) -> usize {
-    // The first child takes what is less than every bound, so that its own bound is never asked for.
-    children.partition_point(|(least, _)| least <= key).saturating_sub(1).min(children.len() - 1)
+/// The child that a key belongs to; the first, if it is less than every bound.
+fn child<K: Ord, N>(children: &[(K, N)], key: &K) -> usize {
+    children.partition_point(|(bound, _)| bound <= key).saturating_sub(1)
 }
 
-impl<K: Ord + Copy> Node<K> {
+impl<K: Ord + Copy, const KEYS: usize, const CHILDREN: usize> Node<K, KEYS, CHILDREN> {
     /// Whether the key is new, and the right half if the node had to be split.
     fn insert(&mut self, key: K) -> (bool, Option<(K, Self)>) {
         match self {
@@ -93,15 +91,16 @@ impl<K: Ord + Copy> Node<K> {
                 let Err(at) = keys.binary_search(&key) else { return (false, None) };
                 let keys = Arc::make_mut(keys);
                 keys.insert(at, key);
-                (true, split(keys, at, MAX_KEYS).map(|right| (right[0], Self::Leaf(Arc::new(right)))))
+                (true, split(keys, at, KEYS).map(|right| (right[0], Self::Leaf(Arc::new(right)))))
             }
             Self::Branch(children) => {
                 let at = child(children, &key);
                 let children = Arc::make_mut(children);
+                children[at].0 = children[at].0.min(key);
                 let (is_new, right) = children[at].1.insert(key);
                 let Some(right) = right else { return (is_new, None) };
                 children.insert(at + 1, right);
-                let right = split(children, at + 1, MAX_CHILDREN)
+                let right = split(children, at + 1, CHILDREN)
                     .map(|right| (right[0].0, Self::Branch(Arc::new(right))));
                 (is_new, right)
             }
@@ -140,10 +139,18 @@ impl<K: Ord + Copy> Node<K> {
         }
     }
 
+    /// A bound of the keys below; `None` if there are none.
+    fn bound(&self) -> Option<K> {
+        match self {
+            Self::Leaf(keys) => keys.first().copied(),
+            Self::Branch(children) => children.first().map(|(bound, _)| *bound),
+        }
+    }
+
     fn most(&self) -> usize {
         match self {
-            Self::Leaf(_) => MAX_KEYS,
-            Self::Branch(_) => MAX_CHILDREN,
+            Self::Leaf(_) => KEYS,
+            Self::Branch(_) => CHILDREN,
         }
     }
 
@@ -154,12 +161,6 @@ impl<K: Ord + Copy> Node<K> {
             (Self::Branch(children), Self::Branch(more)) => Arc::make_mut(children).extend_from_slice(&more),
             _ => unreachable!("all leaves of a B+ tree are on one level"),
         }
-    }
-}
-
-impl<K: Clone> Clone for Iter<'_, K> {
-    fn clone(&self) -> Self {
-        Self { branches: self.branches.clone(), leaf: self.leaf.clone() }
     }
 }
 
@@ -177,14 +178,14 @@ fn split<T>(items: &mut Vec<T>, inserted_at: usize, most: usize) -> Option<Vec<T
 
 /// Keys in order.
 #[derive(Debug)]
-pub(super) struct Iter<'a, K> {
-    branches: Vec<std::slice::Iter<'a, (K, Node<K>)>>,
+pub(super) struct Iter<'a, K, const KEYS: usize, const CHILDREN: usize> {
+    branches: Vec<std::slice::Iter<'a, Child<K, KEYS, CHILDREN>>>,
     leaf: std::slice::Iter<'a, K>,
 }
 
-impl<'a, K: Ord> Iter<'a, K> {
+impl<'a, K: Ord, const KEYS: usize, const CHILDREN: usize> Iter<'a, K, KEYS, CHILDREN> {
     /// Goes down to the first key after this one.
-    fn descend(&mut self, mut node: &'a Node<K>, after: Option<&K>) {
+    fn descend(&mut self, mut node: &'a Node<K, KEYS, CHILDREN>, after: Option<&K>) {
         loop {
             match node {
                 Node::Leaf(keys) => {
@@ -203,7 +204,7 @@ impl<'a, K: Ord> Iter<'a, K> {
     }
 }
 
-impl<'a, K: Ord> Iterator for Iter<'a, K> {
+impl<'a, K: Ord, const KEYS: usize, const CHILDREN: usize> Iterator for Iter<'a, K, KEYS, CHILDREN> {
     type Item = &'a K;
 
     fn next(&mut self) -> Option<&'a K> {
@@ -227,39 +228,75 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
+    /// As small as nodes can be, so that a few keys make many levels.
+    type Small = OrderedSet<u16, 4, 4>;
+
     #[test]
     fn keys_in_rising_order_fill_their_nodes() {
-        let mut set = OrderedSet::default();
-        for key in 0..10_000 {
-            set.insert(key);
+        let mut set = Small::default();
+        (0..1000).for_each(|key| assert!(set.insert(key)));
+        fn keys_of_leaves(node: &Node<u16, 4, 4>) -> Vec<usize> {
+            match node {
+                Node::Leaf(keys) => vec![keys.len()],
+                Node::Branch(children) => {
+                    children.iter().flat_map(|(_, child)| keys_of_leaves(child)).collect()
+                }
+            }
         }
-        let Node::Branch(children) = &set.root else { panic!("one node for 10,000 keys") };
-        let Node::Branch(leaves) = &children[0].1 else { panic!("two levels for 10,000 keys") };
-        assert!(leaves.iter().all(|(_, leaf)| leaf.len() == MAX_KEYS));
+        assert_eq!(keys_of_leaves(&set.root), [4; 250]);
+    }
+
+    impl<K: Ord + Copy, const KEYS: usize, const CHILDREN: usize> Node<K, KEYS, CHILDREN> {
+        /// What every node promises: its bounds hold, no node is too large, and all leaves are on one level.
+        fn check(&self, low: Option<K>, high: Option<K>) -> usize {
+            match self {
+                Self::Leaf(keys) => {
+                    assert!(keys.len() <= KEYS && keys.is_sorted());
+                    assert!(keys.iter().all(|key| low.is_none_or(|low| low <= *key)));
+                    assert!(keys.iter().all(|key| high.is_none_or(|high| *key < high)));
+                    0
+                }
+                Self::Branch(children) => {
+                    assert!((1..=CHILDREN).contains(&children.len()));
+                    let levels: Vec<usize> = children
+                        .iter()
+                        .enumerate()
+                        .map(|(i, (bound, child))| {
+                            child.check(Some(*bound), children.get(i + 1).map(|next| next.0).or(high))
+                        })
+                        .collect();
+                    assert!(levels.windows(2).all(|two| two[0] == two[1]));
+                    levels[0] + 1
+                }
+            }
+        }
     }
 
     proptest! {
+        /// Runs of neighbouring keys come and go, so that nodes fill, empty and are joined.
         #[test]
         fn behaves_as_a_set_and_never_changes_a_copy(
-            steps in prop::collection::vec((0_u8..8, 0_u16..1000), 1..1500),
-            remove_all in any::<bool>(),
+            steps in prop::collection::vec((0_u8..5, 0_u16..600, 1_u16..120), 1..60),
         ) {
-            let mut set = OrderedSet::default();
+            let mut set = Small::default();
             let mut model = BTreeSet::new();
             let mut versions = Vec::new();
-            let all = (0..1000).filter(|_| remove_all).map(|key| (5, key));
-            for (what, key) in steps.into_iter().chain(all) {
-                match what {
-                    0..5 => prop_assert_eq!(set.insert(key), model.insert(key)),
-                    5..7 => prop_assert_eq!(set.remove(&key), model.remove(&key)),
-                    _ => versions.push((set.clone(), model.clone())),
+            for (what, first, count) in steps {
+                for key in first..first + count {
+                    match what {
+                        0 | 1 => prop_assert_eq!(set.insert(key), model.insert(key)),
+                        2 | 3 => prop_assert_eq!(set.remove(&key), model.remove(&key)),
+                        _ if key % 7 == 0 => prop_assert_eq!(set.insert(key), model.insert(key)),
+                        _ => {}
+                    }
                 }
+                set.root.check(None, None);
+                versions.push((set.clone(), model.clone()));
             }
-            versions.push((set, model));
             for (set, model) in versions {
                 prop_assert_eq!(set.len(), model.len());
                 prop_assert!(set.after(None).eq(model.iter()));
-                for key in [0, 1, 37, 500, 998, 999] {
+                for key in [0, 1, 37, 500, 719, 720] {
                     prop_assert!(set.after(Some(&key)).eq(model.range(key + 1..)));
                 }
             }
