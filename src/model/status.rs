@@ -23,8 +23,10 @@ pub enum Status {
     Suspended(Box<Suspension>),
 }
 
-/// Why and since when an account is suspended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Why and since when an account is suspended. It is an error, for whoever has to refuse a call, a registration or a
+/// key because of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[error("the account is suspended since {since}: {reason}")]
 #[serde(deny_unknown_fields)]
 pub struct Suspension {
     /// Why, in the operator's words.
@@ -44,6 +46,26 @@ impl Status {
     #[must_use]
     pub fn is_active(&self) -> bool {
         matches!(self, Self::Active)
+    }
+
+    /// That it is in service, or why not: to be asked before anything is done for the account.
+    ///
+    /// # Errors
+    /// The [`Suspension`], when it is suspended.
+    ///
+    /// ```
+    /// use gateway_accounts::{Status, Timestamp};
+    /// let status = Status::suspended("payment overdue".parse()?, Timestamp::from_millis(0));
+    /// let refusal = status.in_service().unwrap_err();
+    /// assert_eq!(refusal.to_string(), "the account is suspended since 1970-01-01T00:00:00.000Z: payment overdue");
+    /// assert!(Status::Active.in_service().is_ok());
+    /// # Ok::<(), gateway_accounts::SuspensionReasonError>(())
+    /// ```
+    pub fn in_service(&self) -> Result<(), &Suspension> {
+        match self {
+            Self::Active => Ok(()),
+            Self::Suspended(suspension) => Err(suspension),
+        }
     }
 }
 

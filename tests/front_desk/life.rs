@@ -29,6 +29,8 @@ fn suspended_and_resumed() {
 
     // It still resolves, so that a call for it is refused for the right reason.
     assert_eq!(world.by_realm(&admin(), "acme.example", RealmMatch::Exact).unwrap(), suspended);
+    let refusal = suspended.status().in_service().unwrap_err().to_string();
+    assert!(refusal.contains("suspended") && refusal.ends_with("payment overdue"), "{refusal}");
 
     // The first reason and moment stand.
     world.clock.advance(1_000);
