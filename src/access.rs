@@ -15,12 +15,12 @@
 //! hidden: whoever asks for a name or a realm that another account has hears that it is taken, but not by whom.
 
 use crate::model::account::Account;
+use crate::model::boxed_text;
 use crate::model::contract::Contract;
 use crate::model::field::Field;
 use crate::model::problem::ValueError;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::model::text::is_disruptive;
-use crate::model::text_form;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -279,27 +279,9 @@ impl Subject {
         }
         Ok(Self(text.into()))
     }
-
-    /// The subject.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-text_form!(Subject, SubjectError, "a subject");
+boxed_text!(Subject, SubjectError, "a subject");
 
 #[cfg(test)]
 mod tests {

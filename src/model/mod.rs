@@ -61,3 +61,37 @@ macro_rules! text_form {
     };
 }
 pub(crate) use text_form;
+
+/// Gives a type that wraps its text, `struct T(Box<str>)`, the ways to get at it, and those of [`text_form`].
+macro_rules! boxed_text {
+    ($name:ident, $error:ty, $expecting:literal) => {
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        crate::model::text_form!($name, $error, $expecting);
+    };
+}
+pub(crate) use boxed_text;

@@ -1,14 +1,13 @@
 //! The account name.
 
+use crate::model::boxed_text;
 use crate::model::problem::ValueError;
 use crate::model::text::is_disruptive;
-use crate::model::text_form;
 use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use icu_properties::props::DefaultIgnorableCodePoint;
 use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 use std::borrow::Cow;
-use std::fmt;
 
 /// An *Account name*.
 ///
@@ -110,12 +109,6 @@ impl AccountName {
         if name.folded().is_empty() { Err(AccountNameError::Empty) } else { Ok(name) }
     }
 
-    /// The name as it is shown.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The name for comparing: two names clash exactly when these are equal.
     #[must_use]
     pub fn folded(&self) -> Cow<'_, str> {
@@ -135,19 +128,7 @@ fn is_trimmed(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
-impl fmt::Display for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for AccountName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-text_form!(AccountName, AccountNameError, "an account name");
+boxed_text!(AccountName, AccountNameError, "an account name");
 
 #[cfg(test)]
 mod tests {

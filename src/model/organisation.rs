@@ -1,8 +1,7 @@
 //! The organisation an account stands for.
 
+use crate::model::boxed_text;
 use crate::model::problem::ValueError;
-use crate::model::text_form;
-use std::fmt;
 
 /// The id of an organisation in another system. The crate does not interpret it.
 ///
@@ -73,27 +72,9 @@ impl OrganisationId {
         }
         Ok(Self(text.into()))
     }
-
-    /// The id.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Display for OrganisationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for OrganisationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-text_form!(OrganisationId, OrganisationIdError, "an organisation id");
+boxed_text!(OrganisationId, OrganisationIdError, "an organisation id");
 
 #[cfg(test)]
 mod tests {

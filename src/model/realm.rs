@@ -1,11 +1,10 @@
 //! The SIP realm.
 
+use crate::model::boxed_text;
 use crate::model::problem::ValueError;
-use crate::model::text_form;
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 use std::borrow::Cow;
-use std::fmt;
 
 /// A *SIP realm*: the domain name that an account's SIP devices register with (RFC 3261 section 19.1.1, `host`;
 /// section 22.1, `realm`).
@@ -162,12 +161,6 @@ impl SipRealm {
         }
     }
 
-    /// The realm in ASCII, in lower case, without a trailing dot.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The realm in the script its owner reads: `café.example` for `xn--caf-dma.example`.
     #[must_use]
     pub fn to_unicode(&self) -> Cow<'_, str> {
@@ -262,25 +255,7 @@ fn is_hexadecimal(label: &str) -> bool {
     label.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-impl AsRef<str> for SipRealm {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for SipRealm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for SipRealm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-text_form!(SipRealm, SipRealmError, "a domain name");
+boxed_text!(SipRealm, SipRealmError, "a domain name");
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,10 @@
 //! Whether an account is in service.
 
+use crate::model::boxed_text;
 use crate::model::problem::ValueError;
 use crate::model::text::is_disruptive;
-use crate::model::text_form;
 use crate::model::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Active, or suspended with a reason and since when.
 ///
@@ -133,27 +132,9 @@ impl SuspensionReason {
         }
         Ok(Self(trimmed.into()))
     }
-
-    /// The reason.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
-impl fmt::Display for SuspensionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for SuspensionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-text_form!(SuspensionReason, SuspensionReasonError, "a reason");
+boxed_text!(SuspensionReason, SuspensionReasonError, "a reason");
 
 #[cfg(test)]
 mod tests {

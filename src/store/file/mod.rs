@@ -70,17 +70,17 @@ pub struct Opened {
 
 /// How to open an account file.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct FileStoreOptions {
     history: usize,
 }
 
-impl Default for Options {
+impl Default for FileStoreOptions {
     fn default() -> Self {
         Self { history: MemoryStore::DEFAULT_HISTORY }
     }
 }
 
-impl Options {
+impl FileStoreOptions {
     /// How many changes are kept in memory for the feed; the default is [`MemoryStore::DEFAULT_HISTORY`]. The file
     /// keeps all of them.
     #[must_use]
@@ -117,12 +117,12 @@ impl Options {
 const QUEUE: usize = 1024;
 
 impl FileStore {
-    /// Opens a file with the default [`Options`]; creates it when there is none.
+    /// Opens a file with the default [`FileStoreOptions`]; creates it when there is none.
     ///
     /// # Errors
-    /// As [`Options::open`].
+    /// As [`FileStoreOptions::open`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Options::default().open(path).await
+        FileStoreOptions::default().open(path).await
     }
 
     /// What was found when the file was opened.

@@ -2,7 +2,7 @@
 
 use super::format::{self, MAX_LINE};
 use super::recovery::{FileDamage, Recovered, Unreadable, recover};
-use super::{Opened, Options};
+use super::{FileStoreOptions, Opened};
 use crate::snapshot::{Batch, Change};
 use crate::store::live::Live;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
@@ -23,7 +23,12 @@ pub(super) enum Request {
 pub(super) type Start = Result<(Arc<Live>, Opened), StoreError>;
 
 /// Opens the file, tells what it holds, and then commits what is asked until nobody can ask any more.
-pub(super) fn run(path: &Path, options: Options, start: &Sender<Start>, requests: &Receiver<Request>) {
+pub(super) fn run(
+    path: &Path,
+    options: FileStoreOptions,
+    start: &Sender<Start>,
+    requests: &Receiver<Request>,
+) {
     let (mut writer, opened) = match Writer::open(path, options) {
         Ok(opened) => opened,
         Err(error) => {
@@ -61,7 +66,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn open(path: &Path, options: Options) -> Result<(Self, Opened), StoreError> {
+    fn open(path: &Path, options: FileStoreOptions) -> Result<(Self, Opened), StoreError> {
         let path = &resolved(path).map_err(io_error("could not find the folder of", path))?;
         let lock = lock(path)?;
         let is_new = !path.try_exists().map_err(io_error("could not look at", path))?;
