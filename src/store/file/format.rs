@@ -53,20 +53,23 @@ pub(super) enum LineError {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Commit<'a> {
+struct Commit<'a, A> {
     seq: Seq,
     at: Timestamp,
     actor: Cow<'a, Actor>,
-    events: Vec<Line>,
+    events: Vec<Entry<A>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Line {
-    Created(Box<AccountRecord>),
-    Replaced(Box<AccountRecord>),
+enum Entry<A> {
+    Created(A),
+    Replaced(A),
     Deleted { account_sid: AccountSid, revision: Revision },
 }
+
+/// A commit that was read from its line: the accounts as they are after it, not yet compared with those before.
+pub(super) struct Read(Commit<'static, Arc<Account>>);
 
 /// The first line of a file.
 pub(super) fn header() -> Vec<u8> {
@@ -92,9 +95,11 @@ pub(super) fn version(line: &[u8]) -> Option<u32> {
 pub(super) fn encode(change: &Change) -> Result<Vec<u8>, serde_json::Error> {
     let record = |account: &Arc<Account>| Box::new(AccountRecord::from(&**account));
     let events = change.events.iter().map(|event| match event {
-        Event::Created(account) => Line::Created(record(account)),
-        Event::Replaced { after, .. } => Line::Replaced(record(after)),
-        Event::Deleted(account) => Line::Deleted { account_sid: account.sid(), revision: account.revision() },
+        Event::Created(account) => Entry::Created(record(account)),
+        Event::Replaced { after, .. } => Entry::Replaced(record(after)),
+        Event::Deleted(account) => {
+            Entry::Deleted { account_sid: account.sid(), revision: account.revision() }
+        }
     });
     let commit = Commit {
         seq: change.seq,
@@ -105,22 +110,38 @@ pub(super) fn encode(change: &Change) -> Result<Vec<u8>, serde_json::Error> {
     with_checksum(|line| serde_json::to_writer(line, &commit))
 }
 
-/// The change that a line, without its line feed, makes to this snapshot.
-pub(super) fn decode(line: &[u8], snapshot: &Snapshot) -> Result<Change, LineError> {
-    let commit: Commit<'_> = serde_json::from_slice(checked(line)?).map_err(LineError::Json)?;
+/// Reads a line, without its line feed.
+pub(super) fn read(line: &[u8]) -> Result<Read, LineError> {
+    let commit: Commit<'_, Box<AccountRecord>> =
+        serde_json::from_slice(checked(line)?).map_err(LineError::Json)?;
+    let account =
+        |record: Box<AccountRecord>| Account::try_from(*record).map(Arc::new).map_err(LineError::Record);
+    let events = commit.events.into_iter().map(|entry| {
+        Ok(match entry {
+            Entry::Created(record) => Entry::Created(account(record)?),
+            Entry::Replaced(record) => Entry::Replaced(account(record)?),
+            Entry::Deleted { account_sid, revision } => Entry::Deleted { account_sid, revision },
+        })
+    });
+    let events = events.collect::<Result<_, LineError>>()?;
+    let actor = Cow::Owned(commit.actor.into_owned());
+    Ok(Read(Commit { seq: commit.seq, at: commit.at, actor, events }))
+}
+
+/// The change that a commit makes to this snapshot.
+pub(super) fn change(Read(commit): Read, snapshot: &Snapshot) -> Result<Change, LineError> {
     let expected = snapshot.seq().next();
     if commit.seq != expected {
         return Err(LineError::Seq { expected, found: commit.seq });
     }
     let mut events: Vec<Event> = Vec::with_capacity(commit.events.len());
-    for line in commit.events {
-        let event = match line {
-            Line::Created(record) => Event::Created(account(record)?),
-            Line::Replaced(record) => {
-                let after = account(record)?;
+    for entry in commit.events {
+        let event = match entry {
+            Entry::Created(account) => Event::Created(account),
+            Entry::Replaced(after) => {
                 Event::Replaced { before: current(after.sid(), &events, snapshot)?, after }
             }
-            Line::Deleted { account_sid, revision } => {
+            Entry::Deleted { account_sid, revision } => {
                 let before = current(account_sid, &events, snapshot)?;
                 if before.revision() != revision {
                     return Err(contradiction("it deletes another revision than there is"));
@@ -143,10 +164,6 @@ pub(super) fn decode(line: &[u8], snapshot: &Snapshot) -> Result<Change, LineErr
 
 fn contradiction(what: impl Into<String>) -> LineError {
     LineError::Contradiction(what.into())
-}
-
-fn account(record: Box<AccountRecord>) -> Result<Arc<Account>, LineError> {
-    Account::try_from(*record).map(Arc::new).map_err(LineError::Record)
 }
 
 /// The account as the earlier events of the same commit, or else the commits before, left it.

@@ -12,12 +12,15 @@
 //!   made room for: torn;
 //! - with its line feed and a wrong checksum otherwise: damage. The write was complete, so that it may have been
 //!   acknowledged.
+//!
+//! Most of the time goes into the JSON, and so one thread reads the lines while another applies them.
 
-use super::format::{self, LineError, MAX_LINE};
+use super::format::{self, LineError, MAX_LINE, Read};
 use crate::snapshot::{AdvanceError, Seq, Snapshot};
 use crate::store::live::History;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read as _};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// What a file holds.
 pub(super) struct Recovered {
@@ -68,7 +71,7 @@ pub(super) enum Unreadable {
 }
 
 /// Reads a file from its begin. An empty one, or one whose header was torn, is a new one of length 0.
-pub(super) fn recover(file: &mut impl BufRead, history: usize) -> Result<Recovered, Unreadable> {
+pub(super) fn recover(file: &mut (impl BufRead + Send), history: usize) -> Result<Recovered, Unreadable> {
     let mut recovered = Recovered {
         snapshot: Snapshot::empty(),
         history: History::new(Seq::START, history),
@@ -77,7 +80,6 @@ pub(super) fn recover(file: &mut impl BufRead, history: usize) -> Result<Recover
         torn: None,
     };
     let mut line = Vec::new();
-    let mut number = 1;
     read_line(file, &mut line)?;
     let header = format::header();
     if line.last() != Some(&b'\n') && (header.starts_with(&line) || line.iter().all(|byte| *byte == 0)) {
@@ -95,45 +97,110 @@ pub(super) fn recover(file: &mut impl BufRead, history: usize) -> Result<Recover
     }
     recovered.length = line.len() as u64;
 
-    loop {
-        number += 1;
+    let (send, lines) = sync_channel(CHUNKS);
+    std::thread::scope(|scope| {
         let offset = recovered.length;
-        read_line(file, &mut line)?;
-        if line.is_empty() {
-            return Ok(recovered);
+        // When a line does not fit those before it, nobody listens any more, and the reading ends.
+        scope.spawn(move || read_lines(file, offset, &send));
+        for item in lines.iter().flatten() {
+            match item {
+                Item::Commit { number, offset, bytes, read } => {
+                    apply(read, &mut recovered).map_err(|error| damaged(number, offset, &error))?;
+                    recovered.length = offset + bytes;
+                }
+                Item::LacksLineFeed => recovered.lacks_line_feed = true,
+                Item::Torn(torn) => recovered.torn = Some(torn),
+                Item::Unreadable(unreadable) => return Err(unreadable),
+            }
         }
-        let error = match line.strip_suffix(b"\n") {
-            Some(whole) => match take(whole, &mut recovered) {
-                Ok(()) => {
-                    recovered.length += line.len() as u64;
-                    continue;
-                }
-                Err(error) => error,
-            },
-            None if format::checked(&line).is_ok() => match take(&line, &mut recovered) {
-                Ok(()) => {
-                    recovered.length += line.len() as u64;
-                    recovered.lacks_line_feed = true;
-                    return Ok(recovered);
-                }
-                Err(error) => error,
-            },
-            // All of the line, and then something else than the line feed that was there.
-            None if line.split_last().is_some_and(|(_, whole)| format::checked(whole).is_ok()) => {
-                LineError::Checksum
-            }
-            None => {
-                recovered.torn = Some(TornTail { line: number, offset, bytes: line.len() as u64 });
-                return Ok(recovered);
-            }
+        Ok(recovered)
+    })
+}
+
+/// What is found in a file, in its order.
+enum Item {
+    Commit {
+        number: u64,
+        offset: u64,
+        bytes: u64,
+        read: Read,
+    },
+    /// The commit before it is the last, and lacks its line feed.
+    LacksLineFeed,
+    /// The end.
+    Torn(TornTail),
+    Unreadable(Unreadable),
+}
+
+/// How many items one thread hands to the other at a time, and how many such chunks may wait.
+const CHUNK: usize = 256;
+const CHUNKS: usize = 8;
+
+/// Reads the lines after the header, until the end or the first that can't be read.
+fn read_lines(file: &mut impl BufRead, start: u64, send: &SyncSender<Vec<Item>>) {
+    let mut offset = start;
+    let mut line = Vec::new();
+    let mut chunk = Vec::with_capacity(CHUNK);
+    for number in 2.. {
+        let (item, is_last) = match read_item(file, &mut line, number, offset) {
+            Ok(Some(item)) => (item, line.last() != Some(&b'\n')),
+            Ok(None) => break,
+            Err(unreadable) => (Item::Unreadable(unreadable), true),
         };
-        let is_last = file.fill_buf().map_err(Unreadable::Io)?.is_empty();
-        if is_last && matches!(error, LineError::Checksum) && has_hole(&line, offset) {
-            recovered.torn = Some(TornTail { line: number, offset, bytes: line.len() as u64 });
-            return Ok(recovered);
+        let ends = is_last || !matches!(item, Item::Commit { .. });
+        let lacks_line_feed = is_last && matches!(item, Item::Commit { .. });
+        offset += line.len() as u64;
+        chunk.push(item);
+        if lacks_line_feed {
+            chunk.push(Item::LacksLineFeed);
         }
-        return Err(damaged(number, offset, &error));
+        if ends {
+            break;
+        }
+        if chunk.len() >= CHUNK
+            && send.send(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))).is_err()
+        {
+            return;
+        }
     }
+    // Whoever does not listen any more has found an error of its own.
+    let _ = send.send(chunk);
+}
+
+/// Reads one line; `None` at the end of the file.
+fn read_item(
+    file: &mut impl BufRead,
+    line: &mut Vec<u8>,
+    number: u64,
+    offset: u64,
+) -> Result<Option<Item>, Unreadable> {
+    read_line(file, line)?;
+    let bytes = line.len() as u64;
+    let torn = Item::Torn(TornTail { line: number, offset, bytes });
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let error = match line.strip_suffix(b"\n") {
+        _ if line.len() > MAX_LINE => LineError::TooLong,
+        Some(whole) => match format::read(whole) {
+            Ok(read) => return Ok(Some(Item::Commit { number, offset, bytes, read })),
+            Err(error) => error,
+        },
+        None if format::checked(line).is_ok() => match format::read(line) {
+            Ok(read) => return Ok(Some(Item::Commit { number, offset, bytes, read })),
+            Err(error) => error,
+        },
+        // All of the line, and then something else than the line feed that was there.
+        None if line.split_last().is_some_and(|(_, whole)| format::checked(whole).is_ok()) => {
+            LineError::Checksum
+        }
+        None => return Ok(Some(torn)),
+    };
+    let is_last = file.fill_buf().map_err(Unreadable::Io)?.is_empty();
+    if is_last && matches!(error, LineError::Checksum) && has_hole(line, offset) {
+        return Ok(Some(torn));
+    }
+    Err(damaged(number, offset, &error))
 }
 
 fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> Result<(), Unreadable> {
@@ -143,12 +210,9 @@ fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> Result<(), Unreadab
     Ok(())
 }
 
-/// Applies the commit of a line, or leaves everything as it was.
-fn take(line: &[u8], recovered: &mut Recovered) -> Result<(), LineError> {
-    if line.len() > MAX_LINE {
-        return Err(LineError::TooLong);
-    }
-    let change = format::decode(line, &recovered.snapshot)?;
+/// Applies a commit. After an error, what was recovered is of no more use.
+fn apply(read: Read, recovered: &mut Recovered) -> Result<(), LineError> {
+    let change = format::change(read, &recovered.snapshot)?;
     recovered.snapshot.advance_in_place(&change).map_err(|error| match error {
         AdvanceError::Gap { current, found } => LineError::Seq { expected: current.next(), found },
         AdvanceError::Conflict { source, .. } => LineError::Contradiction(source.to_string()),
