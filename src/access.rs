@@ -1,18 +1,4 @@
-//! Who may see and change what: the rules of the Accounts page, enforced by the crate and not by a user
-//! interface.
-//!
-//! | | admin | service provider | account |
-//! |---|---|---|---|
-//! | create an account | yes | under itself | no |
-//! | see an account | all | those under itself | itself |
-//! | edit an account | all | those under itself | itself |
-//! | delete an account | all | those under itself | no |
-//! | suspend, resume | all | no | no |
-//! | *Unit*, *Licensed sessions* | yes | if the contract says so | if the contract says so |
-//! | contract, status, service provider, organisation | yes | no | no |
-//!
-//! What an actor may not see is reported as not found, never as forbidden. What uniqueness itself tells can't be
-//! hidden: whoever asks for a name or a realm that another account has hears that it is taken, but not by whom.
+//! Who may see and change what.
 
 use crate::model::account::Account;
 use crate::model::boxed_text;
@@ -24,7 +10,22 @@ use crate::model::text::is_disruptive;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How far an actor's rights reach.
+/// How far an actor's rights reach: the rules of the Accounts page, enforced by the crate and not by a user
+/// interface.
+///
+/// | | admin | service provider | account |
+/// |---|---|---|---|
+/// | create an account | yes | under itself | no |
+/// | see an account | all | those under itself | itself |
+/// | edit an account | all | those under itself | itself |
+/// | delete an account | all | those under itself | no |
+/// | suspend, resume, import | all | no | no |
+/// | *Unit*, *Licensed sessions* | yes | if the [`Contract`](crate::Contract) says so | if the contract says so |
+/// | contract, status, service provider, organisation | yes | no | no |
+/// | every other field | yes | yes | yes |
+///
+/// What an actor may not see is reported as not found, never as forbidden. What uniqueness itself tells can't be
+/// hidden: whoever asks for a name or a realm that another account has hears that it is taken, but not by whom.
 ///
 /// In JSON: `"admin"`, `{"service_provider":"…sid…"}`, `{"account":"…sid…"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,7 +43,8 @@ pub enum Scope {
 ///
 /// ```
 /// use gateway_accounts::{Actor, Scope};
-/// let actor = Actor::new(Scope::Admin, "jane@operator.example".parse()?);
+/// let actor = Actor::admin("jane@operator.example")?;
+/// assert_eq!(actor.scope(), Scope::Admin);
 /// assert_eq!(actor.subject().as_str(), "jane@operator.example");
 /// # Ok::<(), gateway_accounts::SubjectError>(())
 /// ```
@@ -54,6 +56,30 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// An admin of this name.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when the name is no [`Subject`].
+    pub fn admin(subject: &str) -> Result<Self, SubjectError> {
+        Ok(Self::new(Scope::Admin, Subject::parse(subject)?))
+    }
+
+    /// Somebody of this name who acts for a service provider.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when the name is no [`Subject`].
+    pub fn of_service_provider(provider: ServiceProviderSid, subject: &str) -> Result<Self, SubjectError> {
+        Ok(Self::new(Scope::ServiceProvider(provider), Subject::parse(subject)?))
+    }
+
+    /// Somebody of this name who acts for an account.
+    ///
+    /// # Errors
+    /// [`SubjectError`] when the name is no [`Subject`].
+    pub fn of_account(account: AccountSid, subject: &str) -> Result<Self, SubjectError> {
+        Ok(Self::new(Scope::Account(account), Subject::parse(subject)?))
+    }
+
     /// Somebody who acts within a scope. The application has authenticated them.
     #[must_use]
     pub fn new(scope: Scope, subject: Subject) -> Self {
@@ -184,8 +210,9 @@ pub enum Access {
     Hidden,
     /// See it, greyed out.
     Visible,
-    /// See and change it. *Webhook secret* and *Account API keys* are changed by operations of their own and not
-    /// by an [`AccountPatch`](crate::AccountPatch), *Status* by suspending and resuming.
+    /// See and change it. An [`AccountPatch`](crate::AccountPatch) changes all fields but three: *Status* is changed
+    /// by suspending and resuming, and for *Webhook secret* and *Account API keys* this says who may have them
+    /// renewed and added, which this version of the crate has no operation for.
     Editable,
 }
 

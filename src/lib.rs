@@ -38,8 +38,9 @@
 //! # Executors, features, dependencies
 //!
 //! Nothing needs a particular executor, and no future blocks the thread that polls it. Time and randomness are
-//! passed in ([`Clock`], [`Random`]), so that a test decides both. Features only add. Of the dependencies, four
-//! show in the public interface: `url`, `uuid`, `serde` (with `serde_json` values) and `futures-core`.
+//! passed in ([`Clock`], [`Random`]), so that a test decides both. Features only add. Of the dependencies, five
+//! show in the public interface: `url`, `uuid`, `serde` (with `serde_json` values), `futures-core` and `async-trait`,
+//! whose macro is re-exported.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]
@@ -74,6 +75,7 @@ pub use model::contract::Contract;
 pub use model::name::{AccountName, AccountNameError};
 pub use model::organisation::{OrganisationId, OrganisationIdError};
 pub use model::realm::{SipRealm, SipRealmError};
+pub use model::realm_policy::{RealmPolicy, RealmPolicyError};
 pub use model::record::{AccountRecord, AccountRecordError};
 pub use model::sid::{AccountSid, ApplicationSid, ServiceProviderSid, SidError};
 pub use model::status::{Status, Suspension, SuspensionReason, SuspensionReasonError};
@@ -101,7 +103,8 @@ pub use store::file::{FileDamage, FileStore, FileStoreOptions, Opened, TornTail}
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 
-// What is passed in.
+// What the program brings.
+pub use async_trait::async_trait;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use random::{OsRandom, Random, RandomError, SeededRandom};
 

@@ -118,6 +118,20 @@ fn a_closed_store_writes_no_more_and_still_reads() {
     let error = block_on(store.commit(Batch::new(admin(), Timestamp::default()))).unwrap_err();
     assert!(matches!(error, CommitError::Store(error) if error.kind() == StoreErrorKind::Failed));
     assert_eq!(block_on(accounts.get(&admin(), acme.sid())).unwrap(), acme);
+    // Who waits for a change learns that none will come; what was there is still told.
+    assert_eq!(block_on(store.wait_past(Seq::START)).unwrap(), Seq::new(1));
+    assert_eq!(block_on(store.wait_past(Seq::new(1))).unwrap_err().kind(), StoreErrorKind::Failed);
+}
+
+#[test]
+fn closing_wakes_who_waits() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| block_on(store.wait_past(Seq::START)));
+        block_on(store.close());
+        assert_eq!(waits.join().unwrap().unwrap_err().kind(), StoreErrorKind::Failed);
+    });
 }
 
 #[test]
@@ -209,9 +223,10 @@ fn damage_is_refused_with_line_and_offset_and_nothing_is_changed() {
 fn foreign_files_and_folders_are_left_alone() {
     let (folder, path) = folder();
     fs::write(&path, "dear diary\n").unwrap();
-    assert_eq!(refused(&path).kind(), StoreErrorKind::Damaged);
+    assert_eq!(refused(&path).kind(), StoreErrorKind::Foreign);
     assert_eq!(fs::read_to_string(&path).unwrap(), "dear diary\n");
-    for path in [folder.path().to_owned(), folder.path().join("no/such/folder.log"), PathBuf::new()] {
+    assert_eq!(refused(folder.path()).kind(), StoreErrorKind::Foreign);
+    for path in [folder.path().join("no/such/folder.log"), folder.path().join("new.log/."), PathBuf::new()] {
         assert_eq!(refused(&path).kind(), StoreErrorKind::Io, "{path:?}");
     }
 }
@@ -275,4 +290,105 @@ fn opens_for_ever(version: u32) {
 #[test]
 fn a_file_of_format_1_opens() {
     opens_for_ever(1);
+}
+
+/// A commit that was queued behind the closing once waited for ever.
+#[test]
+fn whoever_is_queued_behind_the_closing_is_refused() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    std::thread::scope(|scope| {
+        let commits: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    // Until the store is closed; then the answer must be that it is.
+                    loop {
+                        if let Err(error) = block_on(store.commit(Batch::new(admin(), Timestamp::default())))
+                        {
+                            return error;
+                        }
+                    }
+                })
+            })
+            .collect();
+        let closes = [(); 2].map(|()| scope.spawn(|| block_on(store.close())));
+        closes.into_iter().for_each(|close| close.join().unwrap());
+        for commit in commits {
+            let error = commit.join().unwrap();
+            assert!(matches!(error, CommitError::Store(error) if error.kind() == StoreErrorKind::Failed));
+        }
+    });
+    let seq = store.live().unwrap().seq();
+    drop(store);
+    assert_eq!(open(&path).opened().seq, seq);
+}
+
+#[cfg(unix)]
+#[test]
+fn one_file_has_one_owner_however_it_is_reached() {
+    let (folder, path) = folder();
+    let link = folder.path().join("link.log");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    // The link's target is not there yet.
+    let first = open(&link);
+    assert_eq!(refused(&link).kind(), StoreErrorKind::InUse);
+    assert_eq!(refused(&path).kind(), StoreErrorKind::InUse);
+    // Somebody takes the lock for a stale one.
+    fs::remove_file(folder.path().join("accounts.log.lock")).unwrap();
+    assert_eq!(refused(&path).kind(), StoreErrorKind::InUse);
+    let hard = folder.path().join("hard.log");
+    fs::hard_link(&path, &hard).unwrap();
+    assert_eq!(refused(&hard).kind(), StoreErrorKind::InUse);
+    block_on(first.close());
+}
+
+/// A commit to a file that was removed or cut would be acknowledged, and never found again.
+#[cfg(unix)]
+#[test]
+fn nothing_is_acknowledged_to_a_file_that_somebody_else_disturbed() {
+    type Disturb = fn(&Path);
+    let disturbances: [(&str, Disturb); 4] = [
+        ("removed", |path| fs::remove_file(path).unwrap()),
+        ("cut", |path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(60).unwrap()),
+        ("appended to", |path| {
+            fs::OpenOptions::new().append(true).open(path).unwrap().write_all(b"x").unwrap()
+        }),
+        ("replaced", |path| {
+            let copy = path.with_extension("copy");
+            fs::copy(path, &copy).unwrap();
+            fs::rename(&copy, path).unwrap();
+        }),
+    ];
+    for (how, disturb) in disturbances {
+        let (_folder, path) = folder();
+        let store = open(&path);
+        let accounts = Accounts::new(Arc::clone(&store));
+        let acme = block_on(accounts.create(&admin(), AccountPatch::new().name("Acme"))).unwrap();
+        disturb(&path);
+        for _ in 0..2 {
+            let error = block_on(accounts.create(&admin(), AccountPatch::new().name("Globex"))).unwrap_err();
+            let gateway_accounts::Error::Store(error) = error else { panic!("{how}: {error}") };
+            assert_eq!(error.kind(), StoreErrorKind::Failed, "{how}");
+        }
+        assert_eq!(block_on(accounts.get(&admin(), acme.sid())).unwrap(), acme, "{how}");
+    }
+}
+
+/// Ends that look torn, but hold what was acknowledged, or what is none of ours.
+#[test]
+fn what_may_have_been_acknowledged_is_never_cut_off() {
+    let (_folder, path) = folder();
+    filled(&path, &["Acme", "Globex"]);
+    let whole = fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 4;
+    flipped.extend_from_slice(b"deadbeef {\"seq\":3");
+    for (what, bytes, kind) in [
+        ("all of it zeroed", vec![0; whole.len()], StoreErrorKind::Foreign),
+        ("a line feed that became another character, and a torn tail", flipped, StoreErrorKind::Damaged),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(refused(&path).kind(), kind, "{what}");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{what}");
+    }
 }

@@ -43,7 +43,7 @@ fn a_large_snapshot_is_what_a_map_would_be() {
     let mut former = Vec::new();
     for step in 0..40 {
         let (first, count) = (next(&mut random) % 12_000, next(&mut random) % 5_000);
-        let creates = next(&mut random) % 2 == 0;
+        let creates = next(&mut random).is_multiple_of(2);
         let run = (first..first + count).filter(|n| model.contains_key(n) != creates);
         let writes: Vec<Write> = run
             .map(|n| match model.get(&n) {

@@ -65,6 +65,22 @@ impl From<StoreError> for Error {
 }
 
 impl Error {
+    /// A stable code, for an API to answer with: `invalid`, `not_found`, `forbidden`, `changed`, `sessions_running`,
+    /// `random`, `applications`, `store`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::NotFound => "not_found",
+            Self::Forbidden { .. } => "forbidden",
+            Self::Changed { .. } => "changed",
+            Self::SessionsRunning { .. } => "sessions_running",
+            Self::Random(_) => "random",
+            Self::Applications(_) => "applications",
+            Self::Store(_) => "store",
+        }
+    }
+
     /// The problems of the fields, if that is what it is.
     #[must_use]
     pub fn problems(&self) -> Option<&Problems> {

@@ -16,6 +16,7 @@ use crate::model::name::AccountName;
 use crate::model::patch::{AccountPatch, required};
 use crate::model::problem::{Problem, Problems};
 use crate::model::realm::SipRealm;
+use crate::model::realm_policy::RealmPolicy;
 use crate::model::sid::AccountSid;
 use crate::model::status::{Status, SuspensionReason};
 use crate::model::unit::{Limit, Unit};
@@ -56,6 +57,7 @@ struct Desk {
     applications: Arc<dyn Applications>,
     sessions: Arc<dyn RunningSessions>,
     url_policy: UrlPolicy,
+    realm_policy: RealmPolicy,
     defaults: NewAccount,
 }
 
@@ -85,13 +87,14 @@ impl Default for NewAccount {
 pub enum RealmMatch {
     /// Only the realm itself.
     Exact,
-    /// The realm itself or, if no account has it, the nearest of its parent domains that an account has.
+    /// The realm itself or, if no account has it, the nearest of its parent domains that an account has. See the
+    /// warning at [`Snapshot::by_realm_or_parent`].
     OrParent,
 }
 
 impl Accounts {
-    /// The accounts of this store, with the system's clock and random source, no applications, and
-    /// [`UrlPolicy::production`].
+    /// The accounts of this store, with the system's clock and random source, no applications,
+    /// [`UrlPolicy::production`], and [`RealmPolicy::any`].
     #[must_use]
     pub fn new(store: impl AccountStore + 'static) -> Self {
         Self(Arc::new(Desk {
@@ -101,11 +104,12 @@ impl Accounts {
             applications: Arc::new(NoApplications),
             sessions: Arc::new(NoSessions),
             url_policy: UrlPolicy::production(),
+            realm_policy: RealmPolicy::any(),
             defaults: NewAccount::default(),
         }))
     }
 
-    /// The same, with another clock.
+    /// The same, with another clock. As with all of these, clones made before stay as they are.
     #[must_use]
     pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
         self.with(|desk| desk.clock = Arc::new(clock))
@@ -133,6 +137,12 @@ impl Accounts {
     #[must_use]
     pub fn with_url_policy(self, policy: UrlPolicy) -> Self {
         self.with(|desk| desk.url_policy = policy)
+    }
+
+    /// The same, with another policy for the realms that others than an admin choose.
+    #[must_use]
+    pub fn with_realm_policy(self, policy: RealmPolicy) -> Self {
+        self.with(|desk| desk.realm_policy = policy)
     }
 
     /// The same, with other defaults for new accounts.
@@ -177,7 +187,8 @@ impl Accounts {
     }
 
     /// Creates an account from a draft, which has at least a name. The SID and the webhook secret are generated.
-    /// An account that a service provider creates is under it.
+    /// An account that a service provider creates is under it. What the draft leaves out is as [`NewAccount`] has it:
+    /// unless told otherwise, no sessions at all.
     ///
     /// # Errors
     /// [`Error::Invalid`] with everything that is wrong; [`Error::Forbidden`] for an account actor.
@@ -217,7 +228,8 @@ impl Accounts {
         self.write(actor, Write::Create(Arc::new(account))).await
     }
 
-    /// Brings in an account from elsewhere, with its SID, secret, status and times. Admin only.
+    /// Brings in an account from elsewhere, with its SID, secret, status and times; its revision starts again from
+    /// [`Revision::FIRST`]. Admin only.
     ///
     /// # Errors
     /// [`Error::Invalid`] with everything that is wrong, as for [`Accounts::create`].
@@ -489,13 +501,10 @@ impl Accounts {
         if let Some(realm) = after.sip_realm().filter(|_| changed(Field::SipRealm)) {
             if is_other(store.by_realm(realm).await?, after) {
                 problems.push(taken(Field::SipRealm));
-            } else if let Some(parent) = self.nearest_parent(realm).await?
-                && parent.sid != after.sid
-                && !actor.may_see(&parent)
+            } else if actor.scope() != Scope::Admin
+                && let Err(error) = self.0.realm_policy.check(realm)
             {
-                // It would take over devices that find the other account by its parent domain.
-                let message = "is under the realm of another account";
-                problems.push(Problem::new(Field::SipRealm, "under_anothers", message));
+                problems.push(Problem::of_value(Field::SipRealm, &error));
             }
         }
         problems.into_result().map_err(Error::Invalid)

@@ -5,7 +5,28 @@ use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
 
-/// The applications, which belong to the embedding program.
+/// The applications, which belong to the embedding program. They may be in a database, and so asking is async.
+///
+/// ```
+/// use gateway_accounts::{AccountSid, ApplicationSid, Applications, ServiceProviderSid, async_trait};
+/// use std::collections::HashMap;
+///
+/// /// Each application, and the account it belongs to.
+/// #[derive(Debug)]
+/// struct Owners(HashMap<ApplicationSid, AccountSid>);
+///
+/// #[async_trait]
+/// impl Applications for Owners {
+///     async fn may_use(
+///         &self,
+///         application: ApplicationSid,
+///         account: AccountSid,
+///         _: Option<ServiceProviderSid>,
+///     ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+///         Ok(self.0.get(&application) == Some(&account))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Applications: Send + Sync + fmt::Debug {
     /// Whether the application exists and may be used by an account of this SID and service provider. The account
@@ -54,7 +75,7 @@ impl Applications for AnyApplication {
     }
 }
 
-/// The sessions that are running.
+/// The sessions that are running. They are counted where the call router is, in memory, and so asking is not async.
 pub trait RunningSessions: Send + Sync + fmt::Debug {
     /// How many sessions of the account are running now.
     fn running(&self, account: AccountSid) -> u64;

@@ -8,6 +8,7 @@ pub(crate) mod organisation;
 pub(crate) mod patch;
 pub(crate) mod problem;
 pub(crate) mod realm;
+pub(crate) mod realm_policy;
 pub(crate) mod record;
 pub(crate) mod secret;
 pub(crate) mod sid;

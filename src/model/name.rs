@@ -20,7 +20,8 @@ use std::borrow::Cow;
 ///
 /// Two names clash when they are the same without regard to case, as Unicode's canonical caseless matching has
 /// it (section 3.13, D145): "Straße", "STRASSE" and "strasse" are one name. Characters that are not seen
-/// (`Default_Ignorable_Code_Point`) make no difference either, and alone they are no name.
+/// (`Default_Ignorable_Code_Point`) make no difference either, nor does how much white space of which kind is
+/// between two words; and nothing but these is no name. Look-alike letters of other scripts are told apart.
 /// [`AccountName::folded`] gives the form to compare. `==` compares the names as they are written.
 ///
 /// ```
@@ -112,16 +113,24 @@ impl AccountName {
     /// The name for comparing: two names clash exactly when these are equal.
     #[must_use]
     pub fn folded(&self) -> Cow<'_, str> {
-        if self.0.is_ascii() {
+        if self.0.is_ascii() && !self.0.contains("  ") {
             if self.0.bytes().any(|b| b.is_ascii_uppercase()) {
                 return Cow::Owned(self.0.to_ascii_lowercase());
             }
             return Cow::Borrowed(&self.0);
         }
-        let visible: String = self.0.chars().filter(|c| !INVISIBLE.contains(*c)).collect();
-        let folded = CaseMapper::new().fold_string(&NFD.normalize(&visible)).into_owned();
+        let seen = |c: &char| !INVISIBLE.contains(*c);
+        let visible: String =
+            self.0.chars().filter(seen).map(|c| if is_blank(c) { ' ' } else { c }).collect();
+        let words = visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let folded = CaseMapper::new().fold_string(&NFD.normalize(&words)).into_owned();
         Cow::Owned(NFC.normalize(&folded).into_owned())
     }
+}
+
+/// White space, and the braille pattern without dots, which is none but looks the same.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{2800}'
 }
 
 fn is_trimmed(c: char) -> bool {
@@ -161,6 +170,8 @@ mod tests {
             ("   ", Err(AccountNameError::Empty)),
             ("\u{200b}", Err(AccountNameError::Empty)),
             ("\u{200d}", Err(AccountNameError::Empty)),
+            ("\u{2800}", Err(AccountNameError::Empty)),
+            ("a\u{fff9}b", character('\u{fff9}', 1)),
             ("\u{3164}\u{ad}", Err(AccountNameError::Empty)),
             ("👩\u{200d}🚒", Ok("👩\u{200d}🚒")),
             (&too_long, Err(AccountNameError::TooLong)),
@@ -193,6 +204,12 @@ mod tests {
             ("\u{1fb3}", "\u{3b1}\u{3b9}", true),
             ("Acme", "Ac\u{200b}me", true),
             ("Acme", "Acme\u{200e}", true),
+            ("Acme Corp", "Acme\u{a0}\u{2009} corp", true),
+            ("Acme Corp", "Acme  Corp", true),
+            ("Acme", "Acme \u{200d}", true),
+            ("Acme", "\u{ad} Acme", true),
+            ("Acme", "Acme\u{2800}", true),
+            ("Acme Corp", "AcmeCorp", false),
             ("Acme", "Acme 2", false),
             ("cafe", "café", false),
         ] {

@@ -62,7 +62,12 @@ impl Problem {
             "status" => "is not set by an edit; suspend or resume the account",
             _ => "is not set by an edit, and is another now",
         };
-        Self { path: Cow::Borrowed(name), code: "read_only", message: message.into(), position: None }
+        Self::of_name(name, "read_only", message)
+    }
+
+    /// A problem of a member of the JSON, whether or not it is a field.
+    pub(crate) fn of_name(name: &'static str, code: &'static str, message: &str) -> Self {
+        Self { path: Cow::Borrowed(name), code, message: message.into(), position: None }
     }
 
     /// The problem of a value that its type refused.
@@ -81,7 +86,8 @@ impl Problem {
         Self { path: Cow::Owned(format!("{}.{part}", field.name())), ..Self::of_value(field, error) }
     }
 
-    /// The field's name as JSON has it; a part of a field follows after a dot: `registration_webhook.url`.
+    /// The field's name as JSON has it; a part of a field follows after a dot: `registration_webhook.url`. A problem
+    /// may be the field's or a part's: to show all beside the field, use [`Problems::of`].
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -102,13 +108,13 @@ impl Problem {
     /// | `unknown_field` | no account has such a field |
     /// | `given_twice` | the JSON object has the field more than once |
     /// | `wrong_type` | the JSON value is of another type than the field |
-    /// | `read_only` | this field is not set by an edit; the message names the operation that sets it |
+    /// | `read_only` | this field is not set by an edit, and the value is not the one it has |
     /// | `not_permitted` | this actor may not change the field |
     /// | `taken` | another account has this value, and it must be unique |
-    /// | `under_anothers` | the realm is a subdomain of that of an account which the actor may not see |
     /// | `below_licensed` | a maximum below the number of licensed sessions |
     /// | `above_maximum` | more licensed sessions than the unit's maximum |
     /// | `unknown_application` | no such application, or not one this account may use |
+    /// | `realm_policy` | the realm policy refuses the realm to others than an admin |
     /// | `url_policy` | the URL policy refuses the address |
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -195,10 +201,15 @@ impl Problems {
         self.0.iter()
     }
 
+    /// The problems of a field and of its parts.
+    pub fn of(&self, field: Field) -> impl Iterator<Item = &Problem> {
+        self.0.iter().filter(move |problem| problem.field() == Some(field))
+    }
+
     /// Whether any problem concerns the field or a part of it.
     #[must_use]
     pub fn concern(&self, field: Field) -> bool {
-        self.0.iter().any(|problem| problem.field() == Some(field))
+        self.of(field).next().is_some()
     }
 
     /// `Err` with the problems if there are any.

@@ -111,7 +111,7 @@ impl ValueError for SipRealmError {
 }
 
 impl SipRealmError {
-    /// The same error of a converted name, told at the begin of the same label of the text it was converted from.
+    /// The same error of a converted name, told at the beginning of the same label of the text it was converted from.
     fn moved_to(mut self, name: &str, text: &str) -> Self {
         if let Self::EmptyLabel { position }
         | Self::LabelTooLong { position }

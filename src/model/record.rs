@@ -232,6 +232,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn no_error_repeats_what_may_be_secret() {
+        let good = serde_json::to_value(AccountRecord::from(&full())).unwrap();
+        for (field, value) in [
+            ("webhook_secret", serde_json::json!(8_675_309)),
+            ("registration_webhook", "https://jane:8675309@x.example/".into()),
+            ("registration_webhook", serde_json::json!({"url": "https://jane:8675309@x.example/"})),
+            ("registration_webhook", serde_json::json!({"url": "https://x.example/", "password": 8_675_309})),
+        ] {
+            let mut record = good.clone();
+            record[field] = value;
+            for error in [
+                serde_json::from_str::<AccountRecord>(&record.to_string()).unwrap_err(),
+                serde_json::from_value::<AccountRecord>(record).unwrap_err(),
+            ] {
+                assert!(!error.to_string().contains("8675309"), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
         let account = full();
         for text in [format!("{account:?}"), format!("{:?}", AccountRecord::from(&account))] {

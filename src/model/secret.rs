@@ -1,5 +1,7 @@
 //! Text that must not be seen.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -16,6 +18,11 @@ impl SecretText {
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
+}
+
+/// Reads a text that may be secret. The error does not repeat what stood there instead, as serde's own would.
+pub(crate) fn text<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(deserializer).map_err(|_| D::Error::custom("must be a text"))
 }
 
 impl PartialEq for SecretText {

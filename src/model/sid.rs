@@ -15,10 +15,10 @@ use uuid::{NonNilUuid, Uuid};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SidError {
-    /// Not the 36 characters of a hyphenated UUID.
+    /// Not the 36 characters of a hyphenated UUID. Code `not_a_uuid`.
     #[error("must be a UUID of 36 characters such as 06b5fe07-1d99-422b-902a-3b343f675413")]
     Form,
-    /// The nil UUID (all zeros) names nothing.
+    /// The nil UUID (all zeros) names nothing. Code `nil_uuid`.
     #[error("must not be the nil UUID")]
     Nil,
 }

@@ -36,9 +36,16 @@ impl Timestamp {
     /// # Errors
     /// [`TimestampError`] when the text is not RFC 3339, or not within the years 1970 to 9998.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        if !has_shape(text.as_bytes()) {
+            return Err(TimestampError);
+        }
         let moment: jiff::Timestamp = text.parse().map_err(|_| TimestampError)?;
         let millis = moment.as_millisecond();
-        if (0..=LAST_MILLIS).contains(&millis) { Ok(Self(millis)) } else { Err(TimestampError) }
+        if moment >= jiff::Timestamp::UNIX_EPOCH && (0..=LAST_MILLIS).contains(&millis) {
+            Ok(Self(millis))
+        } else {
+            Err(TimestampError)
+        }
     }
 
     /// The moment so much later.
@@ -53,6 +60,26 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+}
+
+/// Whether a text has the shape that RFC 3339 section 5.6 asks for; the parser reads other forms of ISO 8601 too.
+fn has_shape(text: &[u8]) -> bool {
+    let is = |text: &[u8], shape: &[u8]| {
+        text.len() == shape.len()
+            && text
+                .iter()
+                .zip(shape)
+                .all(|(c, shape)| if *shape == b'0' { c.is_ascii_digit() } else { c == shape })
+    };
+    let Some((moment, rest)) = text.split_at_checked(19) else { return false };
+    let fraction = match rest.split_first() {
+        Some((b'.', digits)) => 1 + digits.iter().take_while(|c| c.is_ascii_digit()).count(),
+        _ => 0,
+    };
+    let offset = &rest[fraction..];
+    is(moment, b"0000-00-00T00:00:00")
+        && fraction != 1
+        && (offset == b"Z" || (is(offset, b"+00:00") || is(offset, b"-00:00")) && offset[1..3] <= b"23"[..])
 }
 
 impl From<SystemTime> for Timestamp {
@@ -96,6 +123,15 @@ mod tests {
             ("2026-11-23T20:37:43.0019Z", Some(1_795_466_263_001)),
             ("9998-12-31T23:59:59.999Z", Some(LAST_MILLIS)),
             ("9999-01-01T00:00:00Z", None),
+            ("1969-12-31T23:59:59.9999Z", None),
+            ("2026-11-23 20:37:43Z", None),
+            ("20261123T203743Z", None),
+            ("2026-11-23T20Z", None),
+            ("+002026-11-23T20:37:43Z", None),
+            ("2026-11-23T20:37:43,5Z", None),
+            ("2026-11-23T20:37:43.Z", None),
+            ("2026-11-23T20:37:43Z[UTC]", None),
+            ("2026-11-23T20:37:43+25:00", None),
             ("1969-12-31T23:59:59Z", None),
             ("2026-11-23", None),
             ("2026-11-23T20:37:43", None),

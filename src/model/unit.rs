@@ -121,7 +121,7 @@ pub enum UnitKind {
     Minutes,
 }
 
-/// What was wrong with the kind of a unit.
+/// What was wrong with the kind of a unit. Code `not_a_unit`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be \"sessions\" or \"minutes\"")]
 pub struct UnitKindError;

@@ -1,7 +1,7 @@
 //! A webhook: where and how the account's web application is called.
 
 use crate::model::problem::ValueError;
-use crate::model::secret::SecretText;
+use crate::model::secret::{self, SecretText};
 use crate::model::text_form;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 ///   is trimmed);
 /// - no fragment, but for the [`RetryPolicy`] that jambonz writes there: `#rc=3&rp=5xx`.
 ///
-/// Which hosts may be called is another matter: see [`UrlPolicy`](crate::UrlPolicy).
+/// Which hosts may be called is another matter: see [`UrlPolicy`](crate::UrlPolicy). `Debug` prints no more than the
+/// host: what follows it may hold a token.
 ///
 /// ```
 /// use gateway_accounts::{WebhookUrl, WebhookUrlError};
@@ -29,7 +30,7 @@ use zeroize::Zeroizing;
 /// assert_eq!(WebhookUrl::parse("wss://hooks.example"), Err(WebhookUrlError::Scheme));
 /// # Ok::<(), WebhookUrlError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct WebhookUrl {
     url: Box<str>,
     retry: Option<RetryPolicy>,
@@ -180,6 +181,12 @@ impl fmt::Display for WebhookUrl {
     }
 }
 
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/…", self.to_url().origin().ascii_serialization())
+    }
+}
+
 text_form!(WebhookUrl, WebhookUrlError, "a URL");
 
 /// How often a failed call is tried again, and after which failures, in the form that jambonz reads from the
@@ -207,7 +214,7 @@ pub enum RetryOn {
     ServerError = 8,
 }
 
-/// Not a retry policy.
+/// Not a retry policy. Code `not_a_retry_policy`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be a retry policy such as rc=3&rp=ct,5xx")]
 pub struct RetryPolicyError;
@@ -309,7 +316,7 @@ pub enum WebhookMethod {
     Post,
 }
 
-/// What was wrong with a webhook's method.
+/// What was wrong with a webhook's method. Code `not_a_method`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be GET or POST")]
 pub struct WebhookMethodError;
@@ -509,15 +516,17 @@ struct Stored {
     url: WebhookUrl,
     #[serde(default)]
     method: WebhookMethod,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "secret::text")]
     username: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "secret::text")]
     password: Option<Zeroizing<String>>,
 }
 
 /// For [`AccountRecord`](crate::AccountRecord) alone: webhooks with their passwords in clear.
 pub(crate) mod stored {
-    use super::{Stored, Webhook, WebhookCredentials, Zeroizing};
+    use super::{Stored, Webhook, WebhookCredentials, Zeroizing, fmt};
+    use serde::de::value::MapAccessDeserializer;
+    use serde::de::{Error, MapAccess, Visitor};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     // serde hands a reference to the field's type.
@@ -539,16 +548,44 @@ pub(crate) mod stored {
             .serialize(serializer)
     }
 
+    /// An object or nothing. What else stood there, such as an address with a password in it, is not repeated in the
+    /// error.
+    struct Hook;
+
+    impl<'de> Visitor<'de> for Hook {
+        type Value = Option<Stored>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a webhook")
+        }
+        fn visit_none<E>(self) -> Result<Option<Stored>, E> {
+            Ok(None)
+        }
+        fn visit_unit<E>(self) -> Result<Option<Stored>, E> {
+            Ok(None)
+        }
+        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Stored>, D::Error> {
+            deserializer.deserialize_any(self)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Option<Stored>, A::Error> {
+            Stored::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+        fn visit_str<E: Error>(self, _: &str) -> Result<Option<Stored>, E> {
+            Err(E::custom("must be an object"))
+        }
+    }
+
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Box<Webhook>>, D::Error> {
-        let Some(stored) = Option::<Stored>::deserialize(d)? else { return Ok(None) };
-        let credentials = match (stored.username, stored.password) {
+        let Some(Stored { url, method, username, password }) = d.deserialize_option(Hook)? else {
+            return Ok(None);
+        };
+        let credentials = match (username, password) {
             (None, None) => None,
             (Some(username), Some(password)) => {
-                Some(WebhookCredentials::new(&username, &password).map_err(serde::de::Error::custom)?)
+                Some(WebhookCredentials::new(&username, &password).map_err(Error::custom)?)
             }
-            _ => return Err(serde::de::Error::custom("username and password must come together")),
+            _ => return Err(Error::custom("username and password must come together")),
         };
-        Ok(Some(Box::new(Webhook { url: stored.url, method: stored.method, credentials })))
+        Ok(Some(Box::new(Webhook { url, method, credentials })))
     }
 }
 

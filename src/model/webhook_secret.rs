@@ -1,7 +1,7 @@
 //! The webhook secret.
 
 use crate::model::problem::ValueError;
-use crate::model::secret::SecretText;
+use crate::model::secret::{self, SecretText};
 use crate::random::{Random, RandomError};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -99,7 +99,7 @@ impl fmt::Debug for WebhookSecret {
 
 impl<'de> serde::Deserialize<'de> for WebhookSecret {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let text = Zeroizing::<String>::new(secret::text(deserializer)?);
         Self::import(&text).map_err(serde::de::Error::custom)
     }
 }
@@ -141,5 +141,9 @@ mod tests {
         assert!(!format!("{secret:?} {secret:#?}").contains("abc"));
         let error = serde_json::from_str::<WebhookSecret>(&format!("\"{}\"", "k3y".repeat(100))).unwrap_err();
         assert!(!error.to_string().contains("k3y"));
+        for json in ["8675309", "[\"8675309\"]", "{\"8675309\":1}"] {
+            let error = serde_json::from_str::<WebhookSecret>(json).unwrap_err();
+            assert!(!error.to_string().contains("8675309"), "{error}");
+        }
     }
 }

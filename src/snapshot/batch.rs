@@ -154,6 +154,24 @@ impl Event {
         }
     }
 
+    /// The account as it was before the event; `None` when there was none.
+    #[must_use]
+    pub fn before(&self) -> Option<&Arc<Account>> {
+        match self {
+            Self::Replaced { before: account, .. } | Self::Deleted(account) => Some(account),
+            Self::Created(_) => None,
+        }
+    }
+
+    /// Which fields the event changed, of an account that was there before and after; none otherwise.
+    #[must_use]
+    pub fn changed_fields(&self) -> Vec<Field> {
+        match self {
+            Self::Replaced { before, after } => before.differences(after),
+            Self::Created(_) | Self::Deleted(_) => Vec::new(),
+        }
+    }
+
     /// The account as it is after the event; `None` when it is no more.
     #[must_use]
     pub fn after(&self) -> Option<&Arc<Account>> {

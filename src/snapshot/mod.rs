@@ -146,14 +146,18 @@ impl Snapshot {
         self.0.by_folded_name(&name.folded())
     }
 
-    /// The account of exactly this realm.
+    /// The account of exactly this realm. It may be suspended: ask [`Status::in_service`](crate::Status::in_service).
     #[must_use]
     pub fn by_realm(&self, realm: &SipRealm) -> Option<&Arc<Account>> {
         self.0.by_realm(realm.as_str())
     }
 
     /// The account of this realm or, if there is none, of the nearest parent domain that is one:
-    /// `pbx.acme.example.com` finds `acme.example.com`.
+    /// `pbx.acme.example.com` finds `acme.example.com`. It may be suspended: ask
+    /// [`Status::in_service`](crate::Status::in_service).
+    ///
+    /// Whoever has a realm gets the calls of all its subdomains that nobody else has. Where customers choose their
+    /// realms themselves, a [`RealmPolicy`](crate::RealmPolicy) keeps one from taking those of another.
     #[must_use]
     pub fn by_realm_or_parent(&self, realm: &SipRealm) -> Option<&Arc<Account>> {
         self.by_realm(realm).or_else(|| self.by_parent_of_realm(realm))
@@ -293,6 +297,17 @@ impl State {
 
     /// Makes an event true, if it does not contradict what is here. After a conflict, the state is of no more use.
     fn take(&mut self, event: &Event) -> Result<(), Conflict> {
+        let sid = event.sid();
+        let has = |expected: Revision, actual: Revision| {
+            if expected == actual { Ok(()) } else { Err(Conflict::Revision { sid, expected, actual }) }
+        };
+        let now = self.by_sid(sid).map(|account| account.revision);
+        match (event, now) {
+            (Event::Created(account), _) => has(Revision::FIRST, account.revision)?,
+            (Event::Replaced { after, .. }, Some(now)) => has(now.next(), after.revision)?,
+            (Event::Deleted(account), Some(now)) => has(account.revision, now)?,
+            (_, None) => return Err(Conflict::Missing { sid }),
+        }
         match event {
             Event::Created(account) => self.insert(Arc::clone(account)),
             Event::Replaced { after, .. } => self.replace(after),

@@ -30,6 +30,8 @@ pub enum StoreErrorKind {
     InUse,
     /// What is stored is damaged. Nothing was changed.
     Damaged,
+    /// What is there was never written by this crate. Nothing was changed.
+    Foreign,
     /// It was written by a newer version of this crate.
     NewerVersion,
     /// What was asked is more than the store can take; nothing was written.
@@ -65,6 +67,7 @@ impl StoreError {
             | StoreErrorKind::Failed
             | StoreErrorKind::InUse
             | StoreErrorKind::Damaged
+            | StoreErrorKind::Foreign
             | StoreErrorKind::NewerVersion
             | StoreErrorKind::TooLarge => false,
         }

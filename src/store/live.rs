@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use event_listener::{Event, listener};
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Live {
     snapshot: ArcSwap<Snapshot>,
     history: Mutex<History>,
     changed: Event,
+    /// Nothing will be published any more.
+    ended: AtomicBool,
 }
 
 /// The recent changes: those after `trimmed`, at most `most` of them.
@@ -61,6 +64,7 @@ impl Live {
             snapshot: ArcSwap::from_pointee(snapshot),
             history: Mutex::new(history),
             changed: Event::new(),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -83,13 +87,24 @@ impl Live {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).after(after, limit)
     }
 
-    pub(crate) async fn wait_past(&self, after: Seq) -> Seq {
+    /// Says that nothing will be published any more.
+    #[cfg(feature = "file")]
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.changed.notify(usize::MAX);
+    }
+
+    /// Waits for a commit after this one; `None` when there is none and never will be.
+    pub(crate) async fn wait_past(&self, after: Seq) -> Option<Seq> {
         loop {
             listener!(self.changed => changed);
             // Listening begins before looking, so that no commit falls in between.
             let latest = self.snapshot.load().seq();
             if latest > after {
-                return latest;
+                return Some(latest);
+            }
+            if self.ended.load(Ordering::SeqCst) {
+                return None;
             }
             changed.await;
         }

@@ -6,7 +6,7 @@ use crate::model::realm::SipRealm;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{Batch, Change, Listing, Page, Seq, Snapshot};
 use crate::store::live::{History, Live};
-use crate::store::{AccountStore, CommitError, Feed, StoreError};
+use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -86,7 +86,12 @@ impl AccountStore for MemoryStore {
     }
 
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {
-        Ok(self.0.live.wait_past(after).await)
+        // It ends with the last handle, and so never while somebody waits.
+        self.0
+            .live
+            .wait_past(after)
+            .await
+            .ok_or_else(|| StoreError::new(StoreErrorKind::Failed, "the store has ended"))
     }
 
     async fn snapshot(&self) -> Result<Snapshot, StoreError> {

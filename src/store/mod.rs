@@ -37,6 +37,9 @@ use std::sync::Arc;
 /// No method needs a particular executor, and none blocks the thread that polls it on a disk or a network.
 ///
 /// No method has a default, so that a store which wraps another can't forget one.
+///
+/// The methods are those of the `async-trait` crate; an implementation is written under
+/// `#[gateway_accounts::async_trait]`, with `async fn`. `examples/custom_store.rs` is one, complete.
 #[async_trait]
 pub trait AccountStore: Send + Sync + fmt::Debug {
     /// Applies a batch and makes it durable. An empty batch is a commit like any other.
@@ -72,8 +75,32 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError>;
 
     /// What was committed after `after`, in order and without gaps: at most `limit` commits, none when there are
-    /// none yet. When the store does not have all of them any more, it says so, and the reader starts over from
-    /// [`AccountStore::snapshot`].
+    /// none yet (or when `after` is beyond the latest). When the store does not have all of them any more, it says
+    /// so, and the reader starts over from [`AccountStore::snapshot`].
+    ///
+    /// A follower starts from the [`Seq`] of a snapshot, and goes on like this:
+    ///
+    /// ```
+    /// # use gateway_accounts::*;
+    /// async fn follow(store: &dyn AccountStore) -> Result<(), StoreError> {
+    ///     let mut seen = store.snapshot().await?.seq();
+    ///     loop {
+    ///         store.wait_past(seen).await?;
+    ///         match store.changes(seen, 100).await? {
+    ///             Feed::Changes(changes) => {
+    ///                 for change in &changes {
+    ///                     for event in &change.events {
+    ///                         println!("{} {} {} {:?}", change.at, change.actor, event.sid(), event.changed_fields());
+    ///                     }
+    ///                     seen = change.seq;
+    ///                 }
+    ///             }
+    ///             // Too far behind: whatever is kept is made anew from all accounts.
+    ///             Feed::Trimmed { .. } => seen = store.snapshot().await?.seq(),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`StoreError`] when the store can't be read.
@@ -83,7 +110,7 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     /// is one.
     ///
     /// # Errors
-    /// [`StoreError`] when the store can't be read.
+    /// [`StoreError`] when the store can't be read, and when it is closed, so that nothing would ever come.
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError>;
 
     /// All accounts as of one commit, not older than any that had returned before the call.

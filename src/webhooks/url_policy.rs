@@ -111,8 +111,9 @@ impl Default for UrlPolicy {
 }
 
 /// Top-level names that are not on the public internet: those of RFC 6761 (`localhost`, `test`), RFC 6762 and its
-/// appendix G, RFC 7686, RFC 8375 and RFC 9476. The URL parser has lowered the name.
-const LOCAL_NAMES: [&str; 13] = [
+/// appendix G, RFC 7686, RFC 8375 and RFC 9476, the one of the infrastructure (RFC 3172), and two that clusters give to
+/// their own services. The URL parser has lowered the name.
+const LOCAL_NAMES: [&str; 17] = [
     "localhost",
     "localdomain",
     "local",
@@ -126,11 +127,17 @@ const LOCAL_NAMES: [&str; 13] = [
     "test",
     "onion",
     "alt",
+    "invalid",
+    "arpa",
+    "svc",
+    "consul",
 ];
 
 fn is_local(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    !name.contains('.')
+    // An empty label is no name of the public internet, and resolvers differ about it.
+    name.split('.').any(str::is_empty)
+        || !name.contains('.')
         || LOCAL_NAMES.iter().any(|local| name.strip_suffix(local).is_some_and(|rest| rest.ends_with('.')))
 }
 
@@ -203,6 +210,9 @@ mod tests {
             ("https://metadata.google.internal/", Err(E::LocalName)),
             ("https://router.home.arpa/", Err(E::LocalName)),
             ("https://nas.lan/", Err(E::LocalName)),
+            ("https://localhost../", Err(E::LocalName)),
+            ("https://metadata.google.internal../", Err(E::LocalName)),
+            ("https://kubernetes.default.svc/", Err(E::LocalName)),
             ("https://x.localdomain/", Err(E::LocalName)),
             ("https://x.onion/", Err(E::LocalName)),
             ("https://corp.example/", Ok(())),

@@ -67,22 +67,26 @@ fn a_parent_that_belongs_to_somebody_else_is_not_found() {
     }
 }
 
-/// A subdomain takes devices over that found the other account by its parent domain, and so is not for everybody.
+/// A parent or a subdomain takes over devices that are found by a parent domain, and so neither is for everybody.
 #[test]
-fn nobody_takes_a_subdomain_of_an_account_they_may_not_see() {
-    let world = World::new();
-    let acme = world
-        .account(&json!({"name": "Acme", "sip_realm": "acme.example", "service_provider_sid": PROVIDER}));
-    let other = world.account(&json!({"name": "Globex", "service_provider_sid": PROVIDER}));
-    let under = |name: &str| json!({"name": name, "sip_realm": "pbx.acme.example"});
-    let problem = [("sip_realm", "under_anothers")];
-    world.refused(&problem, |w| w.create(&other_provider(), &under("Initech")));
-    world.refused(&problem, |w| w.edit(&customer(&other), &other, &under("Globex")));
-    // Deeper does not help.
-    world.refused(&problem, |w| w.edit(&customer(&other), &other, &json!({"sip_realm": "a.b.acme.example"})));
-    // Itself, its provider and the admin may.
-    world.edit(&customer(&acme), &acme, &json!({"sip_realm": "pbx.acme.example"})).unwrap();
-    let acme = world.get(acme.sid());
-    world.edit(&admin(), &acme, &json!({"sip_realm": "acme.example"})).unwrap();
-    world.create(&provider(), &under("Hooli")).unwrap();
+fn customers_choose_realms_below_the_operators_own_domains() {
+    let world = World::new().with_realm_policy(RealmPolicy::one_label_under([realm("sip.operator.example")]));
+    let acme = world.account(&json!({"name": "Acme", "service_provider_sid": PROVIDER}));
+    for refused in
+        ["co.uk", "operator.example", "sip.operator.example", "pbx.acme.sip.operator.example", "acme.example"]
+    {
+        let problem = [("sip_realm", "realm_policy")];
+        world.refused(&problem, |w| w.edit(&customer(&acme), &acme, &json!({"sip_realm": refused})));
+        world.refused(&problem, |w| w.create(&provider(), &json!({"name": "Globex", "sip_realm": refused})));
+    }
+    world.edit(&customer(&acme), &acme, &json!({"sip_realm": "acme.sip.operator.example"})).unwrap();
+    world
+        .create(&provider(), &json!({"name": "Globex", "sip_realm": "globex.sip.operator.example"}))
+        .unwrap();
+    // The admin decides otherwise, and an edit that keeps such a realm is no new choice.
+    let hooli = json!({"name": "Hooli", "sip_realm": "hooli.example", "service_provider_sid": PROVIDER});
+    let hooli = world.create(&admin(), &hooli).unwrap();
+    world
+        .edit(&customer(&hooli), &hooli, &json!({"name": "Hooli Inc", "sip_realm": "hooli.example"}))
+        .unwrap();
 }

@@ -131,6 +131,11 @@ impl World {
         self
     }
 
+    pub(crate) fn with_realm_policy(mut self, policy: RealmPolicy) -> Self {
+        self.accounts = self.accounts.with_realm_policy(policy);
+        self
+    }
+
     pub(crate) fn with_url_policy(mut self, policy: UrlPolicy) -> Self {
         self.accounts = self.accounts.with_url_policy(policy);
         self

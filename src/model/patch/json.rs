@@ -41,7 +41,11 @@ impl AccountPatch {
     /// Reads one member of the JSON object.
     pub(super) fn read(&mut self, key: &str, member: Member) {
         if let Some(name) = STATED.into_iter().find(|name| *name == key) {
-            self.stated.push((name, member.into_value()));
+            if self.stated.0.iter().any(|(stated, _)| *stated == name) {
+                self.problems.push(Problem::of_name(name, GIVEN_TWICE.0, GIVEN_TWICE.1));
+            } else {
+                self.stated.0.push((name, member.into_value()));
+            }
             return;
         }
         let Some(field) = Field::from_name(key) else {

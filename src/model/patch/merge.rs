@@ -71,12 +71,12 @@ impl AccountPatch {
 
     /// What no edit sets may be in a patch, if it is what the account has.
     fn check_stated(&self, current: &Account, problems: &mut Problems) {
-        if self.stated.is_empty() {
+        if self.stated.0.is_empty() {
             return;
         }
         // A view of plain fields always serializes; if it did not, nothing would be what the account has.
         let view = serde_json::to_value(current.view()).unwrap_or_default();
-        for (name, value) in &self.stated {
+        for (name, value) in &self.stated.0 {
             if view.get(name) != Some(value) {
                 problems.push(Problem::read_only(name));
             }

@@ -7,6 +7,7 @@ mod tests;
 
 pub(crate) use merge::required;
 
+use crate::model::account::Revision;
 use crate::model::contract::Contract;
 use crate::model::field::Field;
 use crate::model::name::AccountName;
@@ -40,6 +41,9 @@ enum Edit<T> {
 /// [`AccountView`](crate::AccountView) shows one. A password is not kept when the webhook moves to another host: it
 /// must be given again, so that nobody can have it sent to a host of theirs without knowing it.
 ///
+/// The JSON is typed: a browser's form, which sends `""` for an empty field and `"7"` for a number, has to be
+/// translated to `null` and 7 first.
+///
 /// A whole `AccountView` can be sent back. The members that no edit sets (`account_sid`, `webhook_secret`, `status`,
 /// `revision`, `created`, `updated`) are no problem as long as they say what is.
 ///
@@ -72,8 +76,18 @@ pub struct AccountPatch {
     service_provider: Edit<ServiceProviderSid>,
     contract: Edit<ContractPatch>,
     /// Members of the JSON that no edit sets. They are no problem as long as they say what is.
-    stated: Vec<(&'static str, Value)>,
+    stated: Stated,
     problems: Problems,
+}
+
+/// `Debug` prints the names alone: what somebody wrote there may be anything.
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Stated(Vec<(&'static str, Value)>);
+
+impl fmt::Debug for Stated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -213,13 +227,20 @@ impl AccountPatch {
         self
     }
 
-    /// Clears a field. One that an account must have gets a problem with code `required`; one that no edit sets,
-    /// `read_only`.
+    /// Clears a field. One that an account must have gets a problem with code `required`; one that no edit sets gets
+    /// `read_only`, at the latest when it is applied.
     #[must_use]
     pub fn clear(mut self, field: Field) -> Self {
         self.problems.forget(field);
         self.read(field.name(), Member::Other(Value::Null));
         self
+    }
+
+    /// The `revision` that the JSON stated, if it did: the one that whoever sends a whole view back has seen.
+    #[must_use]
+    pub fn stated_revision(&self) -> Option<Revision> {
+        let (_, value) = self.stated.0.iter().find(|(name, _)| *name == "revision")?;
+        value.as_u64().map(Revision::new)
     }
 
     /// What is wrong with it so far.

@@ -127,8 +127,11 @@ fn wrong_types_unknown_and_read_only_fields() {
 
 #[test]
 fn a_field_given_twice_is_refused() {
-    let patch: AccountPatch = serde_json::from_str(r#"{"name":"a","name":"b"}"#).unwrap();
-    assert_eq!(patch.problems().get("name").unwrap().code(), "given_twice");
+    for name in ["name", "account_sid", "revision", "status"] {
+        let text = format!(r#"{{"{name}":"a","{name}":"b"}}"#);
+        let patch: AccountPatch = serde_json::from_str(&text).unwrap();
+        assert_eq!(patch.problems().get(name).unwrap().code(), "given_twice");
+    }
 }
 
 #[test]

@@ -17,9 +17,10 @@ use crate::model::account::{Account, Revision};
 use crate::model::record::{AccountRecord, AccountRecordError};
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
-use crate::snapshot::{Change, Event, Seq, Snapshot};
+use crate::snapshot::{Change, Conflict, Event, Seq, Snapshot};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The version of the format that is written.
@@ -135,50 +136,49 @@ pub(super) fn change(Read(commit): Read, snapshot: &Snapshot) -> Result<Change, 
         return Err(LineError::Seq { expected, found: commit.seq });
     }
     let mut events: Vec<Event> = Vec::with_capacity(commit.events.len());
+    // What the earlier events of the same commit left of the accounts that they changed.
+    let mut changed: HashMap<AccountSid, Option<Arc<Account>>> = HashMap::new();
+    let current = |sid: AccountSid, changed: &HashMap<_, Option<_>>| {
+        let before = changed.get(&sid).cloned().unwrap_or_else(|| snapshot.by_sid(sid).cloned());
+        before.ok_or_else(|| LineError::Contradiction(Conflict::Missing { sid }.to_string()))
+    };
     for entry in commit.events {
         let event = match entry {
             Entry::Created(account) => Event::Created(account),
-            Entry::Replaced(after) => {
-                Event::Replaced { before: current(after.sid(), &events, snapshot)?, after }
-            }
+            Entry::Replaced(after) => Event::Replaced { before: current(after.sid(), &changed)?, after },
             Entry::Deleted { account_sid, revision } => {
-                let before = current(account_sid, &events, snapshot)?;
+                let before = current(account_sid, &changed)?;
                 if before.revision() != revision {
-                    return Err(contradiction("it deletes another revision than there is"));
+                    let conflict = Conflict::Revision {
+                        sid: account_sid,
+                        expected: revision,
+                        actual: before.revision(),
+                    };
+                    return Err(LineError::Contradiction(conflict.to_string()));
                 }
                 Event::Deleted(before)
             }
         };
-        let follows = match &event {
-            Event::Created(account) => account.revision() == Revision::FIRST,
-            Event::Replaced { before, after } => after.revision() == before.revision().next(),
-            Event::Deleted(_) => true,
-        };
-        if !follows {
-            return Err(contradiction("a revision does not follow the one before"));
-        }
+        changed.insert(event.sid(), event.after().cloned());
         events.push(event);
     }
     Ok(Change::new(commit.seq, commit.actor.into_owned(), commit.at, events))
-}
-
-fn contradiction(what: impl Into<String>) -> LineError {
-    LineError::Contradiction(what.into())
-}
-
-/// The account as the earlier events of the same commit, or else the commits before, left it.
-fn current(sid: AccountSid, events: &[Event], snapshot: &Snapshot) -> Result<Arc<Account>, LineError> {
-    let before = match events.iter().rev().find(|event| event.sid() == sid) {
-        Some(event) => event.after(),
-        None => snapshot.by_sid(sid),
-    };
-    before.cloned().ok_or_else(|| contradiction("it changes an account that is not there"))
 }
 
 /// The JSON of a line, if the checksum before it is its own.
 pub(super) fn checked(line: &[u8]) -> Result<&[u8], LineError> {
     let (checksum, json) = line.split_at_checked(CHECKSUM_LEN).ok_or(LineError::Checksum)?;
     if checksum == digits(crc32fast::hash(json)) { Ok(json) } else { Err(LineError::Checksum) }
+}
+
+/// Whether a line begins with all of a line: its checksum is that of a part of what follows it.
+pub(super) fn begins_whole(line: &[u8]) -> bool {
+    let Some((checksum, json)) = line.split_at_checked(CHECKSUM_LEN) else { return false };
+    let mut hasher = crc32fast::Hasher::new();
+    json.split_inclusive(|byte| *byte == b'}').any(|part| {
+        hasher.update(part);
+        checksum == digits(hasher.clone().finalize())
+    })
 }
 
 fn with_checksum(

@@ -23,19 +23,21 @@ use writer::Request;
 /// Keeps accounts in a file, and all of them in memory too.
 ///
 /// The file is append-only lines of JSON with a checksum before each, one line for each commit, for an operator to
-/// read with `less`, `grep` and `jq` (`cut -c 10- accounts.log | jq`). A commit is on the disk (`fdatasync`) before
-/// it is acknowledged. Opening reads the file from its begin; a commit that was being written when the process or
+/// read with `less`, `grep` and `jq` (`cut -c 10- accounts.log | jq`; the
+/// first line says what the file is). A commit is on the disk (`fdatasync`) before
+/// it is acknowledged. Opening reads the file from its beginning; a commit that was being written when the process or
 /// the machine stopped was never acknowledged, and is cut off and reported by [`FileStore::opened`]. Damage
 /// anywhere else is refused, naming the line.
 ///
 /// The file holds the webhook secrets and passwords **in clear**; it is created readable by its owner alone
 /// (0600).
 ///
-/// One store at a time has a file open: a file beside it, of its name and `.lock`, is locked. The path may be a
-/// symbolic link, but a file must not be opened by two hard links at the same time.
+/// One store at a time has a file open: it is locked, and so is a file beside it, of its name and `.lock`. Another
+/// program may read it, but must not change, remove or replace it (rotate it, say) while it is open: the store
+/// notices before its next write, and then writes no more.
 ///
-/// All writing is done by one thread that the store starts, so that no executor is needed or blocked. When the
-/// last handle is dropped, the thread finishes what it was asked, and closes the file; to wait for that, as before
+/// Cloning it shares it. All writing is done by one thread that the store starts, so that no executor is needed or
+/// blocked. When the last handle is dropped, the thread finishes what it was asked, and closes the file; to wait for that, as before
 /// opening the file anew, use [`FileStore::close`].
 ///
 /// ```
@@ -49,7 +51,7 @@ use writer::Request;
 /// # Ok::<(), gateway_accounts::StoreError>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FileStore {
     live: Arc<Live>,
     opened: Opened,
@@ -132,7 +134,7 @@ impl FileStore {
     }
 
     /// Commits what was asked before, closes the file, and lets others open it. Later commits are refused with
-    /// [`StoreErrorKind::Failed`]; reads go on from memory.
+    /// [`StoreErrorKind::Failed`], and so is waiting for one; reads go on from memory.
     pub async fn close(&self) {
         let (reply, closed) = bounded(1);
         if self.requests.send(Request::Close { reply }).await.is_ok() {
@@ -175,7 +177,7 @@ impl AccountStore for FileStore {
     }
 
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {
-        Ok(self.live.wait_past(after).await)
+        self.live.wait_past(after).await.ok_or_else(gone)
     }
 
     async fn snapshot(&self) -> Result<Snapshot, StoreError> {

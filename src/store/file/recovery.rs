@@ -8,6 +8,7 @@
 //!
 //! - without a line feed and not whole: torn;
 //! - whole, but for its line feed: kept, since it is all there;
+//! - whole, and then something else than a line feed: damage;
 //! - with its line feed, but with a block of NUL bytes, where the disk has not written what the file system had
 //!   made room for: torn;
 //! - with its line feed and a wrong checksum otherwise: damage. The write was complete, so that it may have been
@@ -70,7 +71,7 @@ pub(super) enum Unreadable {
     Damaged(FileDamage),
 }
 
-/// Reads a file from its begin. An empty one, or one whose header was torn, is a new one of length 0.
+/// Reads a file from its beginning. An empty one, or one whose header was torn, is a new one of length 0.
 pub(super) fn recover(file: &mut (impl BufRead + Send), history: usize) -> Result<Recovered, Unreadable> {
     let mut recovered = Recovered {
         snapshot: Snapshot::empty(),
@@ -82,7 +83,9 @@ pub(super) fn recover(file: &mut (impl BufRead + Send), history: usize) -> Resul
     let mut line = Vec::new();
     read_line(file, &mut line)?;
     let header = format::header();
-    if line.last() != Some(&b'\n') && (header.starts_with(&line) || line.iter().all(|byte| *byte == 0)) {
+    if line.last() != Some(&b'\n')
+        && (header.starts_with(&line) || (line.len() <= header.len() && line.iter().all(|byte| *byte == 0)))
+    {
         // Created, but not completed. Any other start is somebody else's file, and stays as it is.
         if !line.is_empty() {
             recovered.torn = Some(TornTail { line: 1, offset: 0, bytes: line.len() as u64 });
@@ -190,10 +193,8 @@ fn read_item(
             Ok(read) => return Ok(Some(Item::Commit { number, offset, bytes, read })),
             Err(error) => error,
         },
-        // All of the line, and then something else than the line feed that was there.
-        None if line.split_last().is_some_and(|(_, whole)| format::checked(whole).is_ok()) => {
-            LineError::Checksum
-        }
+        // All of a line, and then something else than the line feed that was there.
+        None if format::begins_whole(line) => LineError::Checksum,
         None => return Ok(Some(torn)),
     };
     let is_last = file.fill_buf().map_err(Unreadable::Io)?.is_empty();

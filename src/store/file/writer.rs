@@ -29,6 +29,7 @@ pub(super) fn run(
     start: &Sender<Start>,
     requests: &Receiver<Request>,
 ) {
+    let _refusing = RefuseTheRest(requests);
     let (mut writer, opened) = match Writer::open(path, options) {
         Ok(opened) => opened,
         Err(error) => {
@@ -48,6 +49,7 @@ pub(super) fn run(
             }
             Request::Close { reply } => {
                 requests.close();
+                writer.live.end();
                 drop(writer);
                 let _ = reply.send_blocking(());
                 return;
@@ -56,9 +58,23 @@ pub(super) fn run(
     }
 }
 
+/// Lets go of what is still queued when the thread ends, in whatever way, so that whoever waits for an answer learns
+/// that none will come.
+struct RefuseTheRest<'a>(&'a Receiver<Request>);
+
+impl Drop for RefuseTheRest<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        while self.0.try_recv().is_ok() {}
+    }
+}
+
 struct Writer {
     live: Arc<Live>,
     file: File,
+    path: PathBuf,
+    /// How long the file is.
+    length: u64,
     /// A write failed, and how much of it is in the file is unknown.
     failed: bool,
     /// Keeps every other process out until it is dropped.
@@ -67,23 +83,32 @@ struct Writer {
 
 impl Writer {
     fn open(path: &Path, options: FileStoreOptions) -> Result<(Self, Opened), StoreError> {
-        let path = &resolved(path).map_err(io_error("could not find the folder of", path))?;
-        let lock = lock(path)?;
-        let is_new = !path.try_exists().map_err(io_error("could not look at", path))?;
+        let foreign = || {
+            let message = format!("{} is not a file; it was left as it is", path.display());
+            StoreError::new(StoreErrorKind::Foreign, message)
+        };
+        match path.metadata() {
+            Ok(metadata) if !metadata.is_file() => return Err(foreign()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("could not look at", path)(error));
+            }
+            _ => {}
+        }
         let mut file = private(OpenOptions::new().read(true).append(true).create(true))
             .open(path)
             .map_err(io_error("could not open", path))?;
+        // Without symbolic links, so that one file has one lock however it is named.
+        let path = path.canonicalize().map_err(io_error("could not resolve", path))?;
+        let lock = lock(&path, &file)?;
         let mut reader = BufReader::with_capacity(1 << 20, &file);
         let recovered =
-            recover(&mut reader, options.history).map_err(|unreadable| refused(unreadable, path))?;
-        repair(&mut file, &recovered).map_err(io_error("could not write to", path))?;
-        if is_new {
-            sync_folder(path).map_err(io_error("could not sync the folder of", path))?;
-        }
+            recover(&mut reader, options.history).map_err(|unreadable| refused(unreadable, &path))?;
+        let length = repair(&mut file, &recovered).map_err(io_error("could not write to", &path))?;
+        sync_folder(&path).map_err(io_error("could not sync the folder of", &path))?;
         let Recovered { snapshot, history, torn, .. } = recovered;
         let opened = Opened { seq: snapshot.seq(), accounts: snapshot.len(), torn_tail: torn };
         let live = Arc::new(Live::new(snapshot, history));
-        Ok((Self { live, file, failed: false, _lock: lock }, opened))
+        Ok((Self { live, file, path, length, failed: false, _lock: lock }, opened))
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<Arc<Change>, CommitError> {
@@ -100,75 +125,90 @@ impl Writer {
             let message = format!("the commit takes more than {MAX_LINE} bytes");
             return Err(StoreError::new(StoreErrorKind::TooLarge, message).into());
         }
+        if let Err(error) = self.check_undisturbed() {
+            self.failed = true;
+            let message = "the account file is not as it was left; nothing more is written to it";
+            return Err(StoreError::new(StoreErrorKind::Failed, message).with_source(error).into());
+        }
         if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
             // A failed sync can't be repeated: the system may have dropped the data and call the next one good.
             self.failed = true;
             let message = "the commit could not be written to the account file";
             return Err(StoreError::new(StoreErrorKind::Io, message).with_source(error).into());
         }
+        self.length += line.len() as u64;
         let change = Arc::new(change);
         self.live.publish(snapshot, Arc::clone(&change));
         Ok(change)
     }
+
+    /// That the file is still the one of its name, and as long as it was left: a commit to one that was removed,
+    /// replaced or cut by somebody else would be acknowledged, and never found again.
+    fn check_undisturbed(&self) -> io::Result<()> {
+        let (open, named) = (self.file.metadata()?, self.path.metadata()?);
+        if open.len() != self.length {
+            return Err(io::Error::other(format!("it has {} bytes instead of {}", open.len(), self.length)));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            if (open.dev(), open.ino()) != (named.dev(), named.ino()) {
+                return Err(io::Error::other("another file has its name"));
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = named;
+        Ok(())
+    }
 }
 
-/// Completes a new file, cuts off a torn tail, adds a missing line feed; nothing, if nothing is wrong.
-fn repair(file: &mut File, recovered: &Recovered) -> io::Result<()> {
-    let mut changed = false;
+/// Completes a new file, cuts off a torn tail, adds a missing line feed; nothing, if nothing is wrong. Gives the
+/// length of the file.
+fn repair(file: &mut File, recovered: &Recovered) -> io::Result<u64> {
+    let mut length = recovered.length;
     if recovered.torn.is_some() {
-        file.set_len(recovered.length)?;
-        changed = true;
+        file.set_len(length)?;
     }
-    if recovered.length == 0 {
-        file.write_all(&format::header())?;
-        changed = true;
+    if length == 0 {
+        let header = format::header();
+        file.write_all(&header)?;
+        length += header.len() as u64;
     }
     if recovered.lacks_line_feed {
         file.write_all(b"\n")?;
-        changed = true;
+        length += 1;
     }
     // Also what a process that was killed had written but not synced must be on the disk before it is served.
-    if changed || recovered.length > 0 { file.sync_all() } else { Ok(()) }
+    file.sync_all()?;
+    Ok(length)
 }
 
-/// The path without symbolic links, so that one file has one lock however it is named.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
-    match path.canonicalize() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let name = path.file_name().ok_or(error)?;
-            Ok(folder(path).canonicalize()?.join(name))
-        }
-        result => result,
-    }
-}
-
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// The lock is a file of its own beside the account file, which may be replaced by a rewritten one. It stays when
-/// the store is closed: deleting it would let two processes hold two files of its name.
-fn lock(path: &Path) -> Result<File, StoreError> {
+/// The lock is on a file of its own beside the account file, which may be replaced by a rewritten one. It stays when
+/// the store is closed: deleting it would let two processes hold two files of its name. The account file is locked
+/// too, for the case that somebody deletes it all the same, or has the file under two names.
+fn lock(path: &Path, file: &File) -> Result<File, StoreError> {
     let mut name = OsString::from(path.as_os_str());
     name.push(".lock");
     let lock_path = PathBuf::from(name);
-    let file = private(OpenOptions::new().write(true).create(true))
+    let lock = private(OpenOptions::new().write(true).create(true))
         .open(&lock_path)
         .map_err(io_error("could not open", &lock_path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::new(
-            StoreErrorKind::InUse,
-            format!(
-                "the account file {} is in use by another process, or by another store in this one",
-                path.display()
-            ),
-        )),
-        Err(TryLockError::Error(error)) => Err(io_error("could not lock", &lock_path)(error)),
+    // Elsewhere than on Unix a lock keeps others from reading, too; an operator may read.
+    let files = if cfg!(unix) { [Some(&lock), Some(file)] } else { [Some(&lock), None] };
+    for file in files.into_iter().flatten() {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let path = path.display();
+                let message = format!(
+                    "the account file {path} is in use by another process, or by another store in this one"
+                );
+                return Err(StoreError::new(StoreErrorKind::InUse, message));
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error("could not lock", path)(error)),
+        }
     }
+    Ok(lock)
 }
 
 /// The file is its owner's alone: it holds secrets.
@@ -181,7 +221,9 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// A new file is there after a power cut only when its folder has been synced too.
 fn sync_folder(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    File::open(folder(path))?.sync_all()?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
     #[cfg(not(unix))]
     let _ = path;
     Ok(())
@@ -199,7 +241,7 @@ fn refused(unreadable: Unreadable, path: &Path) -> StoreError {
             StoreError::new(StoreErrorKind::Io, format!("could not read {path}")).with_source(error)
         }
         Unreadable::NotAnAccountFile => StoreError::new(
-            StoreErrorKind::Damaged,
+            StoreErrorKind::Foreign,
             format!("{path} is not an account file; it was left as it is"),
         ),
         Unreadable::NewerVersion(version) => StoreError::new(
