@@ -6,8 +6,8 @@
 
 use foldhash::quality::RandomState;
 use gateway_accounts::{
-    Account, AccountRecord, Actor, Batch, Contract, Limit, Revision, Scope, Seq, SipRealm, Snapshot, Status,
-    Timestamp, Unit, WebhookSecret, Write,
+    Account, AccountRecord, AccountSid, Actor, Batch, Contract, Limit, Revision, Scope, SeededRandom, Seq,
+    SipRealm, Snapshot, Status, Timestamp, Unit, WebhookSecret, Write,
 };
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -28,18 +28,9 @@ fn next(state: &mut u64) -> u64 {
 /// a chain of look-ups goes to next.
 fn account(n: u64, follower: usize) -> Account {
     let mut state = n;
-    let (high, low) = (next(&mut state), next(&mut state));
     Account::try_from(AccountRecord {
-        sid: format!(
-            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-            high >> 32,
-            high & 0xffff,
-            low & 0xfff,
-            low >> 52,
-            n
-        )
-        .parse()
-        .unwrap(),
+        // As the crate generates them, for accounts that are created one after the other.
+        sid: AccountSid::generate(Timestamp::from_millis(n as i64 * 1000), &SeededRandom::new(n)).unwrap(),
         name: format!("Customer {n} of the Benchmark").parse().unwrap(),
         unit: Unit::sessions(120),
         licensed_sessions: Limit::AtMost(100),
@@ -54,7 +45,7 @@ fn account(n: u64, follower: usize) -> Account {
         contract: Contract::RESTRICTED,
         status: Status::Active,
         revision: Revision::FIRST,
-        created: Timestamp::from_millis(0),
+        created: Timestamp::from_millis(n as i64),
         updated: Timestamp::from_millis(i64::try_from(follower).unwrap()),
     })
     .unwrap()
@@ -116,7 +107,7 @@ fn main() {
     let mut by_number = vec![None; count];
     for account in snapshot.iter() {
         let realm = account.sip_realm().unwrap().clone();
-        let number = usize::from_str_radix(&account.sid().to_string()[24..], 16).unwrap();
+        let number = usize::try_from(account.created().as_millis()).unwrap();
         map.insert(realm.clone(), Arc::clone(account));
         by_number[number] = Some(realm);
     }

@@ -7,8 +7,7 @@
 
 use futures_lite::future::block_on;
 use gateway_accounts::{
-    AccountPatch, Accounts, Actor, Contract, Error, Field, FileStore, Limit, RealmMatch, Scope, SipRealm,
-    Unit,
+    AccountPatch, Accounts, Actor, Contract, Error, Field, FileStore, Limit, RealmMatch, SipRealm, Unit,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ async fn live(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     println!("Opened an account file with {} accounts in it.", store.opened().accounts);
     let accounts = Accounts::new(Arc::clone(&store));
 
-    let admin = Actor::new(Scope::Admin, "jane@operator.example".parse()?);
+    let admin = Actor::admin("jane@operator.example")?;
     let draft = AccountPatch::new()
         .name("Acme")
         .sip_realm("Acme.Example.COM")
@@ -41,7 +40,7 @@ async fn live(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     );
 
     println!("\nWhat a user of the account sees on the Accounts page:");
-    let user = Actor::new(Scope::Account(acme.sid()), "bob@acme.example".parse()?);
+    let user = Actor::of_account(acme.sid(), "bob@acme.example")?;
     for (field, access) in accounts.editable_fields(&user, &acme).iter() {
         println!("  {:34}{}", field.label(), format!("{access:?}").to_lowercase());
     }

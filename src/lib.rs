@@ -12,7 +12,7 @@
 //! use gateway_accounts::*;
 //! # futures_lite::future::block_on(async {
 //! let accounts = Accounts::new(MemoryStore::new());
-//! let admin = Actor::new(Scope::Admin, "jane@operator.example".parse()?);
+//! let admin = Actor::admin("jane@operator.example")?;
 //! let draft = AccountPatch::new().name("Acme").sip_realm("acme.example.com").unit(Unit::sessions(120));
 //! let acme = accounts.create(&admin, draft).await?;
 //!

@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// use gateway_accounts::*;
 /// # futures_lite::future::block_on(async {
 /// let accounts = Accounts::new(MemoryStore::new());
-/// let admin = Actor::new(Scope::Admin, "jane".parse()?);
+/// let admin = Actor::admin("jane")?;
 /// let acme = accounts
 ///     .create(&admin, AccountPatch::new().name("Acme").sip_realm("acme.example.com").unit(Unit::sessions(120)))
 ///     .await?;

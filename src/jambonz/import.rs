@@ -598,12 +598,13 @@ fn settle(candidates: &mut [Candidate], options: &Options) {
         }
     }
     // Only now, so that no number takes the name of an account that has it by right.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
     for (i, holder) in late {
         let candidate = &mut candidates[i];
         let Some(record) = &mut candidate.record else { continue };
         let numbered = match options.duplicate_name {
             DuplicateName::Refuse => None,
-            DuplicateName::Number => numbered(&record.name, &names),
+            DuplicateName::Number => numbered(&record.name, &names, &mut numbers),
         };
         match numbered {
             Some(name) => {
@@ -630,10 +631,19 @@ fn settle(candidates: &mut [Candidate], options: &Options) {
     }
 }
 
-/// The name with the first number that makes it nobody's; `None` when that is too long for a name.
-fn numbered(name: &AccountName, taken: &HashMap<String, AccountSid>) -> Option<AccountName> {
-    // One of so many is free.
-    (2..=taken.len() + 2)
-        .map_while(|number| AccountName::parse(&format!("{name} ({number})")).ok())
-        .find(|name| !taken.contains_key(&*name.folded()))
+/// The name with the first number that makes it nobody's; `None` when that is too long for a name. `numbers` has the
+/// next number to try for each name, so that many of one name do not each try all of them.
+fn numbered(
+    name: &AccountName,
+    taken: &HashMap<String, AccountSid>,
+    numbers: &mut HashMap<String, usize>,
+) -> Option<AccountName> {
+    let number = numbers.entry(name.folded().into_owned()).or_insert(2);
+    loop {
+        let numbered = AccountName::parse(&format!("{name} ({number})")).ok()?;
+        *number += 1;
+        if !taken.contains_key(&*numbered.folded()) {
+            return Some(numbered);
+        }
+    }
 }
