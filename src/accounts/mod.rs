@@ -273,27 +273,23 @@ impl Accounts {
         realm: &SipRealm,
         matching: RealmMatch,
     ) -> Result<Arc<Account>, Error> {
-        let found = match self.0.store.by_realm(realm).await? {
-            None if matching == RealmMatch::OrParent => self.nearest_parent(realm).await?,
-            found => found,
-        };
-        visible(actor, found)
-    }
-
-    /// The account of the nearest parent domain of the realm that is one.
-    async fn nearest_parent(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, Error> {
-        // In memory, all are looked up at the same moment.
-        if let Some(now) = self.snapshot() {
-            return Ok(now.by_parent_of_realm(realm).cloned());
+        if matching == RealmMatch::OrParent
+            && let Some(now) = self.snapshot()
+        {
+            // All at the same moment.
+            return visible(actor, now.by_realm_or_parent(realm).cloned());
         }
-        for parent in realm.parents() {
-            // A parent of a realm that has two labels is a realm.
-            let Ok(parent) = SipRealm::parse(parent) else { continue };
-            if let Some(account) = self.0.store.by_realm(&parent).await? {
-                return Ok(Some(account));
+        let mut found = self.0.store.by_realm(realm).await?;
+        if matching == RealmMatch::OrParent {
+            // Every parent of two labels or more is a realm.
+            for parent in realm.parents().filter_map(|parent| SipRealm::parse(parent).ok()) {
+                if found.is_some() {
+                    break;
+                }
+                found = self.0.store.by_realm(&parent).await?;
             }
         }
-        Ok(None)
+        visible(actor, found)
     }
 
     /// A page of the accounts that the actor may see, in the order of their SIDs.

@@ -171,13 +171,6 @@ impl Problems {
         self.0.retain(|problem| problem.field() != Some(field));
     }
 
-    /// Adds all of another's.
-    pub fn extend(&mut self, others: Self) {
-        for problem in others.0 {
-            self.push(problem);
-        }
-    }
-
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -160,13 +160,7 @@ impl Snapshot {
     /// realms themselves, a [`RealmPolicy`](crate::RealmPolicy) keeps one from taking those of another.
     #[must_use]
     pub fn by_realm_or_parent(&self, realm: &SipRealm) -> Option<&Arc<Account>> {
-        self.by_realm(realm).or_else(|| self.by_parent_of_realm(realm))
-    }
-
-    /// The account of the nearest parent domain of this realm that is one, whether or not the realm itself is.
-    #[must_use]
-    pub fn by_parent_of_realm(&self, realm: &SipRealm) -> Option<&Arc<Account>> {
-        realm.parents().find_map(|parent| self.0.by_realm(parent))
+        self.by_realm(realm).or_else(|| realm.parents().find_map(|parent| self.0.by_realm(parent)))
     }
 
     /// All accounts, in the order of their SIDs.

@@ -107,11 +107,11 @@ pub(super) fn recover(file: &mut (impl BufRead + Send), history: usize) -> Resul
         scope.spawn(move || read_lines(file, offset, &send));
         for item in lines.iter().flatten() {
             match item {
-                Item::Commit { number, offset, bytes, read } => {
+                Item::Commit { number, offset, bytes, lacks_line_feed, read } => {
                     apply(read, &mut recovered).map_err(|error| damaged(number, offset, &error))?;
                     recovered.length = offset + bytes;
+                    recovered.lacks_line_feed = lacks_line_feed;
                 }
-                Item::LacksLineFeed => recovered.lacks_line_feed = true,
                 Item::Torn(torn) => recovered.torn = Some(torn),
                 Item::Unreadable(unreadable) => return Err(unreadable),
             }
@@ -126,10 +126,10 @@ enum Item {
         number: u64,
         offset: u64,
         bytes: u64,
+        /// Then it is the last.
+        lacks_line_feed: bool,
         read: Read,
     },
-    /// The commit before it is the last, and lacks its line feed.
-    LacksLineFeed,
     /// The end.
     Torn(TornTail),
     Unreadable(Unreadable),
@@ -145,19 +145,15 @@ fn read_lines(file: &mut impl BufRead, start: u64, send: &SyncSender<Vec<Item>>)
     let mut line = Vec::new();
     let mut chunk = Vec::with_capacity(CHUNK);
     for number in 2.. {
-        let (item, is_last) = match read_item(file, &mut line, number, offset) {
-            Ok(Some(item)) => (item, line.last() != Some(&b'\n')),
+        let item = match read_item(file, &mut line, number, offset) {
+            Ok(Some(item)) => item,
             Ok(None) => break,
-            Err(unreadable) => (Item::Unreadable(unreadable), true),
+            Err(unreadable) => Item::Unreadable(unreadable),
         };
-        let ends = is_last || !matches!(item, Item::Commit { .. });
-        let lacks_line_feed = is_last && matches!(item, Item::Commit { .. });
+        let goes_on = matches!(item, Item::Commit { lacks_line_feed: false, .. });
         offset += line.len() as u64;
         chunk.push(item);
-        if lacks_line_feed {
-            chunk.push(Item::LacksLineFeed);
-        }
-        if ends {
+        if !goes_on {
             break;
         }
         if chunk.len() >= CHUNK
@@ -183,19 +179,21 @@ fn read_item(
     if line.is_empty() {
         return Ok(None);
     }
-    let error = match line.strip_suffix(b"\n") {
-        _ if line.len() > MAX_LINE => LineError::TooLong,
-        Some(whole) => match format::read(whole) {
-            Ok(read) => return Ok(Some(Item::Commit { number, offset, bytes, read })),
-            Err(error) => error,
-        },
-        None if format::checked(line).is_ok() => match format::read(line) {
-            Ok(read) => return Ok(Some(Item::Commit { number, offset, bytes, read })),
-            Err(error) => error,
-        },
+    let commit = |line: &[u8], lacks_line_feed| {
+        let read = format::read(line)?;
+        Ok(Item::Commit { number, offset, bytes, lacks_line_feed, read })
+    };
+    let item = match line.strip_suffix(b"\n") {
+        _ if line.len() > MAX_LINE => Err(LineError::TooLong),
+        Some(whole) => commit(whole, false),
+        None if format::checked(line).is_ok() => commit(line, true),
         // All of a line, and then something else than the line feed that was there.
-        None if format::begins_whole(line) => LineError::Checksum,
+        None if format::begins_whole(line) => Err(LineError::Checksum),
         None => return Ok(Some(torn)),
+    };
+    let error = match item {
+        Ok(item) => return Ok(Some(item)),
+        Err(error) => error,
     };
     let is_last = file.fill_buf().map_err(Unreadable::Io)?.is_empty();
     if is_last && matches!(error, LineError::Checksum) && has_hole(line, offset) {
@@ -272,7 +270,7 @@ mod tests {
         ] {
             let (next, change) = snapshots.last().unwrap().apply(&batch).unwrap();
             starts.push(bytes.len() as u64);
-            bytes.extend(format::encode(&change).unwrap());
+            bytes.extend(format::encode(&change));
             snapshots.push(next);
         }
         starts.push(bytes.len() as u64);

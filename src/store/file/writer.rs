@@ -49,7 +49,6 @@ pub(super) fn run(
             }
             Request::Close { reply } => {
                 requests.close();
-                writer.live.end();
                 drop(writer);
                 let _ = reply.send_blocking(());
                 return;
@@ -79,6 +78,13 @@ struct Writer {
     failed: bool,
     /// Keeps every other process out until it is dropped.
     _lock: File,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Also when the thread panics: who waits for a change must not wait for ever.
+        self.live.end();
+    }
 }
 
 impl Writer {
@@ -117,10 +123,7 @@ impl Writer {
             return Err(StoreError::new(StoreErrorKind::Failed, message).into());
         }
         let (snapshot, change) = self.live.snapshot().apply(batch)?;
-        let line = format::encode(&change).map_err(|error| {
-            StoreError::new(StoreErrorKind::Unavailable, "the commit could not be written as JSON")
-                .with_source(error)
-        })?;
+        let line = format::encode(&change);
         if line.len() > MAX_LINE {
             let message = format!("the commit takes more than {MAX_LINE} bytes");
             return Err(StoreError::new(StoreErrorKind::TooLarge, message).into());
@@ -162,8 +165,7 @@ impl Writer {
     }
 }
 
-/// Completes a new file, cuts off a torn tail, adds a missing line feed; nothing, if nothing is wrong. Gives the
-/// length of the file.
+/// Completes a new file, cuts off a torn tail, adds a missing line feed, and syncs. Gives the length of the file.
 fn repair(file: &mut File, recovered: &Recovered) -> io::Result<u64> {
     let mut length = recovered.length;
     if recovered.torn.is_some() {
