@@ -1,68 +1,13 @@
 //! What errors say, and what nothing ever says.
 
+use crate::remote::Remote;
 use crate::world::*;
-use async_trait::async_trait;
 use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 use gateway_accounts::*;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// A store in memory that can be made to fail.
-#[derive(Debug, Default)]
-struct Failing {
-    store: MemoryStore,
-    fails: AtomicBool,
-}
-
-impl Failing {
-    fn check(&self) -> Result<(), StoreError> {
-        if self.fails.load(Ordering::SeqCst) {
-            let cause = std::io::Error::other("disk on fire");
-            return Err(
-                StoreError::new(StoreErrorKind::Io, "the account file could not be read").with_source(cause)
-            );
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl AccountStore for Failing {
-    async fn commit(&self, batch: Batch) -> Result<Arc<Change>, CommitError> {
-        self.check()?;
-        self.store.commit(batch).await
-    }
-    async fn by_sid(&self, sid: AccountSid) -> Result<Option<Arc<Account>>, StoreError> {
-        self.check()?;
-        self.store.by_sid(sid).await
-    }
-    async fn by_name(&self, name: &AccountName) -> Result<Option<Arc<Account>>, StoreError> {
-        self.check()?;
-        self.store.by_name(name).await
-    }
-    async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
-        self.check()?;
-        self.store.by_realm(realm).await
-    }
-    async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
-        self.check()?;
-        self.store.list(listing).await
-    }
-    async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
-        self.store.changes(after, limit).await
-    }
-    async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {
-        self.store.wait_past(after).await
-    }
-    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.store.snapshot().await
-    }
-    fn live(&self) -> Option<Snapshot> {
-        self.store.live()
-    }
-}
+use std::sync::atomic::Ordering;
 
 /// The messages of an error and its causes, outermost first.
 fn chain(error: &dyn std::error::Error) -> Vec<String> {
@@ -71,7 +16,7 @@ fn chain(error: &dyn std::error::Error) -> Vec<String> {
 
 /// One error of each kind.
 fn one_of_each() -> Vec<Error> {
-    let store = Arc::new(Failing::default());
+    let store = Arc::new(Remote::default());
     let world = World::over(store.clone());
     let acme = world.full(Contract::RESTRICTED);
     let mut errors = vec![
@@ -140,7 +85,7 @@ fn causes_are_kept() {
 
 #[test]
 fn a_failing_store_fails_every_operation_and_ends_a_stream() {
-    let store = Arc::new(Failing::default());
+    let store = Arc::new(Remote::default());
     let world = World::over(store.clone());
     let acme = world.full(Contract::OPEN);
     store.fails.store(true, Ordering::SeqCst);

@@ -10,6 +10,7 @@ mod life;
 mod listing;
 mod races;
 mod realms;
+mod remote;
 mod rights;
 mod tenants;
 mod world;

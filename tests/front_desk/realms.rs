@@ -1,13 +1,21 @@
 //! Finding the account of a realm.
 
+use crate::remote::Remote;
 use crate::world::*;
 use gateway_accounts::*;
 use serde_json::json;
+use std::sync::Arc;
 
 #[test]
 fn exactly_or_by_the_nearest_parent() {
+    // From memory, and from a store that is asked for one realm after the other.
+    for world in [World::new(), World::over(Arc::new(Remote::default()))] {
+        finds_exactly_or_by_the_nearest_parent(&world);
+    }
+}
+
+fn finds_exactly_or_by_the_nearest_parent(world: &World) {
     use RealmMatch::{Exact, OrParent};
-    let world = World::new();
     for realm in ["example.com", "acme.example.com", "b.pbx.acme.example.com", "other.example"] {
         world.account(&json!({"name": realm, "sip_realm": realm}));
     }
@@ -35,7 +43,7 @@ fn exactly_or_by_the_nearest_parent() {
         };
         assert_eq!(answer.as_deref(), found, "{asked} {matching:?}");
         // The data plane's snapshot gives the same answer.
-        let snapshot = world.accounts.snapshot().unwrap();
+        let Some(snapshot) = world.accounts.snapshot() else { continue };
         let direct = match matching {
             Exact => snapshot.by_realm(&realm(asked)),
             OrParent => snapshot.by_realm_or_parent(&realm(asked)),
