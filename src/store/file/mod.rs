@@ -1,7 +1,11 @@
 //! Accounts in a file: the state machine of [`Snapshot`], plus one append-only log.
 
+#[cfg(test)]
+mod disk;
 mod format;
 mod recovery;
+#[cfg(test)]
+mod simulation;
 mod writer;
 
 pub use recovery::{FileDamage, TornTail};
