@@ -2,5 +2,7 @@
 
 mod dice;
 mod disk;
+mod model;
 mod names;
 mod platter;
+mod sample;
