@@ -149,7 +149,7 @@ fn both<A: Send, B>(
         first.expect("it is run once: on the other thread, or here if there is none")()
     };
     thread::scope(|scope| {
-        let other = thread::Builder::new().spawn_scoped(scope, &run);
+        let other = thread::Builder::new().spawn_scoped(scope, run);
         let second = second();
         let first = match other {
             Ok(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),

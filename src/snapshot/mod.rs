@@ -4,7 +4,8 @@ mod batch;
 mod bulk;
 mod listing;
 mod ordered;
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
+#[cfg(feature = "testkit")]
 mod tests;
 mod trie;
 
