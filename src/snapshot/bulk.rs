@@ -20,7 +20,6 @@ const WORTH_THREADS: usize = 50_000;
 const WORTH_BULK: usize = 10_000;
 
 /// What goes into the parts of a [`State`].
-#[derive(Default)]
 struct Entries {
     by_sid: Vec<Entry<Arc<Account>>>,
     by_name: Vec<Entry<AccountSid>>,
