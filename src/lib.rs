@@ -99,7 +99,7 @@ pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, 
 
 // Where accounts are kept.
 #[cfg(feature = "file")]
-pub use store::file::{FileDamage, FileStore, FileStoreOptions, Opened, TornTail};
+pub use store::file::{Backup, FileDamage, FileStore, FileStoreOptions, Opened, TornTail};
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 
