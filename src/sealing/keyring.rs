@@ -176,3 +176,119 @@ pub(super) fn open(key: &SealingKey, of: &Binding, sealed: &str) -> Result<Zeroi
 fn cipher(key: &SealingKey) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.bytes().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SeededRandom;
+
+    const ACME: &str = "06b5fe07-1d99-422b-902a-3b343f675413";
+    const OTHER: &str = "06b5fe07-1d99-422b-902a-3b343f675414";
+
+    fn binding(sid: &str, field: SecretField) -> Binding {
+        Binding { sid: sid.parse().unwrap(), field }
+    }
+
+    fn key(id: &str, byte: u8) -> SealingKey {
+        SealingKey::new(id, [byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn what_a_box_is_bound_to() {
+        for (field, expected) in [
+            (SecretField::WebhookSecret, format!("gateway-accounts/1\0{ACME}\0webhook_secret")),
+            (
+                SecretField::RegistrationPassword,
+                format!("gateway-accounts/1\0{ACME}\0registration_webhook.password"),
+            ),
+            (
+                SecretField::QueueEventPassword,
+                format!("gateway-accounts/1\0{ACME}\0queue_event_webhook.password"),
+            ),
+        ] {
+            assert_eq!(binding(ACME, field).associated_data(), expected);
+            assert_eq!(binding(&ACME.to_uppercase(), field).associated_data(), expected);
+        }
+    }
+
+    #[test]
+    fn opens_with_its_key_and_binding_only() {
+        let [secret, password] = [SecretField::WebhookSecret, SecretField::RegistrationPassword];
+        let first = key("k", 1);
+        let keyring = Keyring::new(first.clone());
+        let of = binding(ACME, secret);
+        let random = SeededRandom::new(1);
+        for clear in [b"".as_slice(), b"x", &[0xff; 64], &[7; 255]] {
+            let sealed = keyring.seal(&of, clear, &random).unwrap();
+            assert_eq!(**open(&first, &of, &sealed).unwrap(), *clear);
+            assert_ne!(keyring.seal(&of, clear, &random).unwrap(), sealed, "another nonce");
+            for (key, of) in
+                [(&key("k", 2), of), (&first, binding(OTHER, secret)), (&first, binding(ACME, password))]
+            {
+                assert_eq!(open(key, &of, &sealed), Err(OpenError::Refused), "{key:?} {of:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_refused() {
+        let first = key("k", 1);
+        let of = binding(ACME, SecretField::WebhookSecret);
+        let sealed = Keyring::new(first.clone()).seal(&of, b"hunter2", &SeededRandom::new(1)).unwrap();
+        let bytes = BASE64_STANDARD.decode(&*sealed).unwrap();
+        assert_eq!(bytes.len(), 24 + 7 + 16);
+        let open = |bytes: &[u8]| open(&first, &of, &BASE64_STANDARD.encode(bytes));
+        assert_eq!(**open(&bytes).unwrap(), *b"hunter2");
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(open(&flipped), Err(OpenError::Refused), "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            let expected = if len < 24 + 16 { OpenError::TooShort } else { OpenError::Refused };
+            assert_eq!(open(&bytes[..len]), Err(expected), "{len} bytes");
+        }
+        assert_eq!(open(&[&*bytes, &[0]].concat()), Err(OpenError::Refused));
+    }
+
+    #[test]
+    fn every_changed_character_of_a_box_is_refused() {
+        let first = key("k", 1);
+        let of = binding(ACME, SecretField::WebhookSecret);
+        // With padding of 0, 1 and 2 characters.
+        for clear in ["hunter22", "hunter2", "hunter"] {
+            let random = SeededRandom::new(1);
+            let sealed = Keyring::new(first.clone()).seal(&of, clear.as_bytes(), &random).unwrap();
+            for at in 0..sealed.len() {
+                for other in (0..0x80).map(char::from).filter(|c| !sealed[at..].starts_with(*c)) {
+                    let changed = format!("{}{other}{}", &sealed[..at], &sealed[at + 1..]);
+                    assert!(open(&first, &of, &changed).is_err(), "{other:?} at {at}");
+                }
+            }
+            for text in [format!("{sealed}\n"), format!(" {sealed}"), format!("{sealed}=")] {
+                assert_eq!(open(&first, &of, &text), Err(OpenError::NotBase64), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_key_of_an_id() {
+        let keyring = Keyring::new(key("a", 1)).with_former(key("b", 2)).unwrap();
+        for id in ["a", "b"] {
+            match keyring.clone().with_former(key(id, 3)) {
+                Err(SealingKeyError::DuplicateId { id: found }) => assert_eq!(&*found, id),
+                other => panic!("{other:?}"),
+            }
+        }
+        let keyring = keyring.with_former(key("c", 3)).unwrap();
+        assert_eq!(keyring.ids().collect::<Vec<_>>(), ["a", "b", "c"]);
+        for (id, byte) in [("a", 1), ("b", 2), ("c", 3)] {
+            assert_eq!(keyring.get(id).unwrap().bytes(), &[byte; 32]);
+        }
+        assert!(keyring.get("d").is_none());
+        assert_eq!(
+            format!("{keyring:?}"),
+            r#"Keyring { first: SealingKey("a"), former: [SealingKey("b"), SealingKey("c")] }"#
+        );
+    }
+}
