@@ -112,6 +112,12 @@ impl Webhook {
     pub fn credentials(&self) -> Option<&WebhookCredentials> {
         self.credentials.as_ref()
     }
+
+    /// The credentials, to put others in their place.
+    #[cfg(feature = "sealing")]
+    pub(crate) fn credentials_mut(&mut self) -> Option<&mut WebhookCredentials> {
+        self.credentials.as_mut()
+    }
 }
 
 /// A webhook as a store keeps it, its password in clear.
