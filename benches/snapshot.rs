@@ -1,5 +1,6 @@
 //! The snapshot at a million accounts, against a plain `HashMap` with the same keys and the same hasher: looking
-//! up by realm in a tight loop, and when each look-up waits for the one before; applying a batch of one; memory.
+//! up by realm in a tight loop, and when each look-up waits for the one before; applying a batch of one; memory;
+//! building it, from accounts and by one batch.
 //!
 //! `cargo bench --bench snapshot` prints a line for each figure: a ratio with its median, lowest and highest of
 //! interleaved repeats, then the absolute figures. The number of accounts can be given: `-- 100000`.
@@ -90,15 +91,15 @@ fn main() {
     }
 
     let before = resident();
-    let accounts: Vec<Account> = (0..count).map(|n| account(n as u64, followers[n])).collect();
+    let accounts: Vec<Arc<Account>> = (0..count).map(|n| Arc::new(account(n as u64, followers[n]))).collect();
     let json: usize = accounts
         .iter()
         .step_by(101)
-        .map(|account| serde_json::to_string(&AccountRecord::from(account)).unwrap().len())
+        .map(|account| serde_json::to_string(&AccountRecord::from(&**account)).unwrap().len())
         .sum::<usize>()
         / count.div_ceil(101);
     let build = Instant::now();
-    let snapshot = Snapshot::from_accounts(Seq::START, accounts.into_iter().map(Arc::new)).unwrap();
+    let snapshot = Snapshot::from_accounts(Seq::START, accounts).unwrap();
     let build = build.elapsed();
     let bytes = (resident() - before) as usize / count;
 
@@ -185,4 +186,11 @@ fn main() {
 
     println!("bytes_per_account {bytes} ({json} bytes of JSON, {:.2} times)", bytes as f64 / json as f64);
     println!("build_ns_per_account {:.0}", build.as_secs_f64() * 1e9 / count as f64);
+
+    let empty = Batch::new(actor, Timestamp::default());
+    let creates = snapshot.iter().cloned().map(Write::Create).fold(empty, Batch::with);
+    let start = Instant::now();
+    let created = black_box(Snapshot::empty().apply(&creates).unwrap());
+    println!("create_in_one_batch_ns_per_account {:.0}", start.elapsed().as_secs_f64() * 1e9 / count as f64);
+    drop(created);
 }

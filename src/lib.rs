@@ -56,6 +56,9 @@ mod clock;
 pub mod jambonz;
 mod model;
 mod random;
+#[cfg(feature = "sealing")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the file store does not take a keyring yet"))]
+mod sealing;
 mod snapshot;
 mod store;
 #[cfg(feature = "testkit")]
@@ -99,9 +102,13 @@ pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, 
 
 // Where accounts are kept.
 #[cfg(feature = "file")]
-pub use store::file::{FileDamage, FileStore, FileStoreOptions, Opened, TornTail};
+pub use store::file::{Backup, FileDamage, FileStore, FileStoreOptions, Opened, TornTail};
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
+
+// Keeping their secrets sealed.
+#[cfg(feature = "sealing")]
+pub use sealing::{Keyring, SealingKey, SealingKeyError};
 
 // What the program brings.
 pub use async_trait::async_trait;

@@ -68,6 +68,11 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Box<dyn Clock>>();
     check::<Box<dyn Random>>();
     check::<Box<dyn RunningSessions>>();
+    #[cfg(feature = "sealing")]
+    {
+        check::<Keyring>();
+        check::<SealingKey>();
+    }
 }
 
 /// What the front desk promises works on an executor of many threads.
@@ -121,4 +126,6 @@ fn errors_are_small() {
     check::<WebhookMethodError>(16);
     check::<WebhookSecretError>(16);
     check::<WebhookUrlError>(24);
+    #[cfg(feature = "sealing")]
+    check::<SealingKeyError>(24);
 }

@@ -10,8 +10,9 @@ use crate::model::sid::{AccountSid, ApplicationSid, ServiceProviderSid};
 use crate::model::status::Status;
 use crate::model::timestamp::Timestamp;
 use crate::model::unit::{Limit, Unit};
-use crate::model::webhook::Webhook;
+use crate::model::webhook::{Webhook, stored};
 use crate::model::webhook_secret::WebhookSecret;
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// Every field of an account, for those who store accounts, import or export them.
@@ -39,7 +40,7 @@ use serde::{Deserialize, Serialize, Serializer};
 /// assert_eq!(AccountRecord::from(&account).name, *account.name());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is documented at the method of Account that reads it")]
 pub struct AccountRecord {
@@ -48,21 +49,20 @@ pub struct AccountRecord {
     pub name: AccountName,
     pub unit: Unit,
     pub licensed_sessions: Limit,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub sip_realm: Option<SipRealm>,
-    #[serde(serialize_with = "reveal")]
     pub webhook_secret: WebhookSecret,
-    #[serde(rename = "device_calling_application_sid", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "device_calling_application_sid", default)]
     pub device_calling_application: Option<ApplicationSid>,
-    #[serde(rename = "siprec_application_sid", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "siprec_application_sid", default)]
     pub siprec_application: Option<ApplicationSid>,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::model::webhook::stored")]
+    #[serde(default, deserialize_with = "stored::deserialize")]
     pub registration_webhook: Option<Box<Webhook>>,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::model::webhook::stored")]
+    #[serde(default, deserialize_with = "stored::deserialize")]
     pub queue_event_webhook: Option<Box<Webhook>>,
-    #[serde(rename = "organisation_id", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "organisation_id", default)]
     pub organisation: Option<OrganisationId>,
-    #[serde(rename = "service_provider_sid", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "service_provider_sid", default)]
     pub service_provider: Option<ServiceProviderSid>,
     #[serde(default)]
     pub contract: Contract,
@@ -73,8 +73,60 @@ pub struct AccountRecord {
     pub updated: Timestamp,
 }
 
-fn reveal<S: Serializer>(secret: &WebhookSecret, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret.reveal())
+/// Writes the fields of an account or of a record, which have the same names, in one place.
+macro_rules! serialize_fields {
+    ($of:expr, $revision:expr, $serializer:expr) => {{
+        let of = $of;
+        let mut fields = $serializer.serialize_struct("AccountRecord", 17)?;
+        fields.serialize_field("account_sid", &of.sid)?;
+        fields.serialize_field("name", &of.name)?;
+        fields.serialize_field("unit", &of.unit)?;
+        fields.serialize_field("licensed_sessions", &of.licensed_sessions)?;
+        if let Some(realm) = &of.sip_realm {
+            fields.serialize_field("sip_realm", realm)?;
+        }
+        fields.serialize_field("webhook_secret", of.webhook_secret.reveal())?;
+        if let Some(application) = &of.device_calling_application {
+            fields.serialize_field("device_calling_application_sid", application)?;
+        }
+        if let Some(application) = &of.siprec_application {
+            fields.serialize_field("siprec_application_sid", application)?;
+        }
+        if let Some(hook) = &of.registration_webhook {
+            fields.serialize_field("registration_webhook", &stored::InClear::from(&**hook))?;
+        }
+        if let Some(hook) = &of.queue_event_webhook {
+            fields.serialize_field("queue_event_webhook", &stored::InClear::from(&**hook))?;
+        }
+        if let Some(organisation) = &of.organisation {
+            fields.serialize_field("organisation_id", organisation)?;
+        }
+        if let Some(provider) = &of.service_provider {
+            fields.serialize_field("service_provider_sid", provider)?;
+        }
+        fields.serialize_field("contract", &of.contract)?;
+        fields.serialize_field("status", &of.status)?;
+        fields.serialize_field("revision", &$revision)?;
+        fields.serialize_field("created", &of.created)?;
+        fields.serialize_field("updated", &of.updated)?;
+        fields.end()
+    }};
+}
+
+impl Serialize for AccountRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_fields!(self, self.revision, serializer)
+    }
+}
+
+/// An account that is serialized as its record is, at the revision that a store gives it.
+#[derive(Clone, Copy)]
+pub(crate) struct InClear<'a>(pub(crate) &'a Account, pub(crate) Revision);
+
+impl Serialize for InClear<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_fields!(self.0, self.1, serializer)
+    }
 }
 
 impl From<&Account> for AccountRecord {
@@ -196,6 +248,7 @@ pub(crate) mod tests {
     fn a_full_account_comes_back_as_it_was() {
         let account = full();
         let text = serde_json::to_string(&AccountRecord::from(&account)).unwrap();
+        assert_eq!(serde_json::to_string(&InClear(&account, account.revision)).unwrap(), text);
         let back: AccountRecord = serde_json::from_str(&text).unwrap();
         assert_eq!(Account::try_from(back).unwrap(), account);
         assert!(text.contains("wh_secret_abcdefghijklmnop") && text.contains("hunter2"));

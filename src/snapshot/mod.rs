@@ -1,8 +1,12 @@
 //! All accounts at one moment, and the one pure function that steps from one moment to the next.
 
 mod batch;
+mod bulk;
 mod listing;
 mod ordered;
+#[cfg(test)]
+#[cfg(feature = "testkit")]
+mod tests;
 mod trie;
 
 pub use batch::{Batch, Change, Conflict, Event, Seq, Write};
@@ -88,15 +92,7 @@ impl Snapshot {
     /// No accounts, before the first commit.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Arc::new(State {
-            seq: Seq::START,
-            hasher: hasher(),
-            by_sid: Trie::default(),
-            by_name: Trie::default(),
-            by_realm: Trie::default(),
-            sids: OrderedSet::default(),
-            sids_of_providers: OrderedSet::default(),
-        }))
+        Self(Arc::new(State::empty()))
     }
 
     /// These accounts, as after commit `seq`: for a store that keeps accounts in a form of its own.
@@ -107,13 +103,15 @@ impl Snapshot {
         seq: Seq,
         accounts: impl IntoIterator<Item = Arc<Account>>,
     ) -> Result<Self, Conflict> {
-        let mut snapshot = Self::empty();
-        let state = Arc::make_mut(&mut snapshot.0);
-        state.seq = seq;
-        for account in accounts {
-            state.insert(account)?;
+        let accounts: Vec<Arc<Account>> = accounts.into_iter().collect();
+        let mut state = State { seq, ..State::empty() };
+        if !state.insert_in_bulk(&accounts.iter().collect::<Vec<_>>()) {
+            state = State { seq, ..State::empty() };
+            for account in accounts {
+                state.insert(account)?;
+            }
         }
-        Ok(snapshot)
+        Ok(Self(Arc::new(state)))
     }
 
     /// The commit after which this is the state.
@@ -198,16 +196,26 @@ impl Snapshot {
     /// # Errors
     /// [`Conflict`], the first in the order of the writes.
     pub fn apply(&self, batch: &Batch) -> Result<(Self, Change), Conflict> {
-        let mut state = State::clone(&self.0);
+        let mut next = self.clone();
+        let change = next.apply_in_place(batch)?;
+        Ok((next, change))
+    }
+
+    /// As [`Snapshot::apply`], but changing what no other copy shares in place: for a working copy that takes many
+    /// batches before anyone sees it. After a conflict it is as it was.
+    pub(crate) fn apply_in_place(&mut self, batch: &Batch) -> Result<Change, Conflict> {
+        let events = match batch.writes() {
+            [write] => vec![Arc::make_mut(&mut self.0).write(write)?],
+            // A later one may conflict when the first has changed something already, so they get a copy.
+            writes => {
+                let (state, events) = self.0.after(writes)?;
+                self.0 = Arc::new(state);
+                events
+            }
+        };
+        let state = Arc::make_mut(&mut self.0);
         state.seq = state.seq.next();
-        let mut events = Vec::with_capacity(batch.writes().len());
-        for write in batch.writes() {
-            let event = state.event(write)?;
-            state.take(&event)?;
-            events.push(event);
-        }
-        let change = Change::new(state.seq, batch.actor().clone(), batch.at(), events);
-        Ok((Self(Arc::new(state)), change))
+        Ok(Change::new(state.seq, batch.actor().clone(), batch.at(), events))
     }
 
     /// The next snapshot, after a change that some store has committed: how a copy follows a feed.
@@ -227,6 +235,10 @@ impl Snapshot {
         let seq = change.seq;
         if seq != self.seq().next() {
             return Err(AdvanceError::Gap { current: self.seq(), found: seq });
+        }
+        if let Some(state) = self.0.after_creating(&change.events) {
+            self.0 = Arc::new(State { seq, ..state });
+            return Ok(());
         }
         let state = Arc::make_mut(&mut self.0);
         state.seq = seq;
@@ -250,6 +262,18 @@ fn hasher() -> SeedableRandomState {
 }
 
 impl State {
+    fn empty() -> Self {
+        Self {
+            seq: Seq::START,
+            hasher: hasher(),
+            by_sid: Trie::default(),
+            by_name: Trie::default(),
+            by_realm: Trie::default(),
+            sids: OrderedSet::default(),
+            sids_of_providers: OrderedSet::default(),
+        }
+    }
+
     fn hash(&self, key: impl Hash) -> u64 {
         self.hasher.hash_one(key)
     }
@@ -289,7 +313,28 @@ impl State {
         })
     }
 
-    /// Makes an event true, if it does not contradict what is here. After a conflict, the state is of no more use.
+    /// Does what a write asks for. After a conflict, the state is as it was.
+    fn write(&mut self, write: &Write) -> Result<Event, Conflict> {
+        let event = self.event(write)?;
+        self.take(&event)?;
+        Ok(event)
+    }
+
+    /// The state after these writes, but with the same number, and what they did.
+    fn after(&self, writes: &[Write]) -> Result<(Self, Vec<Event>), Conflict> {
+        if self.is_worth_bulk(writes.len()) && writes.iter().all(|write| matches!(write, Write::Create(_))) {
+            let events = writes.iter().map(|write| self.event(write)).collect::<Result<Vec<_>, _>>()?;
+            if let Some(state) = self.after_creating(&events) {
+                return Ok((state, events));
+            }
+        }
+        let mut state = self.clone();
+        let events = writes.iter().map(|write| state.write(write)).collect::<Result<_, _>>()?;
+        Ok((state, events))
+    }
+
+    /// Makes an event true, if it does not contradict what is here. After a conflict, the state is as it was:
+    /// everything is checked before anything is changed.
     fn take(&mut self, event: &Event) -> Result<(), Conflict> {
         let sid = event.sid();
         let has = |expected: Revision, actual: Revision| {

@@ -34,6 +34,9 @@ pub enum StoreErrorKind {
     Foreign,
     /// It was written by a newer version of this crate.
     NewerVersion,
+    /// The keys that were given and what is stored do not go together: secrets in it are sealed and no key that was
+    /// given opens them, or they are not sealed though keys were given. Nothing was changed.
+    Sealed,
     /// What was asked is more than the store can take; nothing was written.
     TooLarge,
 }
@@ -69,6 +72,7 @@ impl StoreError {
             | StoreErrorKind::Damaged
             | StoreErrorKind::Foreign
             | StoreErrorKind::NewerVersion
+            | StoreErrorKind::Sealed
             | StoreErrorKind::TooLarge => false,
         }
     }

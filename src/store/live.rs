@@ -72,19 +72,25 @@ impl Live {
         Snapshot::clone(&self.snapshot.load())
     }
 
-    /// Makes a commit visible, to all readers at once. Only one thread at a time publishes.
-    pub(crate) fn publish(&self, snapshot: Snapshot, change: Arc<Change>) {
+    /// Makes commits visible, to all readers at once. Only one thread at a time publishes.
+    pub(crate) fn publish(&self, snapshot: Snapshot, changes: impl IntoIterator<Item = Arc<Change>>) {
         // A reader of the history waits for the lock, so that whoever has seen the snapshot finds the change, and
         // whoever has the change finds the snapshot.
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         self.snapshot.store(Arc::new(snapshot));
-        history.push(change);
+        changes.into_iter().for_each(|change| history.push(change));
         drop(history);
         self.changed.notify(usize::MAX);
     }
 
     pub(crate) fn changes(&self, after: Seq, limit: usize) -> Feed {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).after(after, limit)
+    }
+
+    /// The changes that are kept, as of the snapshot, for whoever publishes: nobody else does meanwhile.
+    #[cfg(feature = "file")]
+    pub(crate) fn kept(&self) -> Vec<Arc<Change>> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).changes.iter().cloned().collect()
     }
 
     /// Says that nothing will be published any more.

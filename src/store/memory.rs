@@ -61,7 +61,7 @@ impl AccountStore for MemoryStore {
         let _writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let (snapshot, change) = self.0.live.snapshot().apply(&batch)?;
         let change = Arc::new(change);
-        self.0.live.publish(snapshot, Arc::clone(&change));
+        self.0.live.publish(snapshot, [Arc::clone(&change)]);
         Ok(change)
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 /// `Debug` prints neither; two are compared in constant time; the password's memory is wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookCredentials {
-    pub(super) username: Box<str>,
+    username: Box<str>,
     password: SecretText,
 }
 

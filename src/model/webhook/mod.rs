@@ -112,45 +112,54 @@ impl Webhook {
     pub fn credentials(&self) -> Option<&WebhookCredentials> {
         self.credentials.as_ref()
     }
+
+    /// The credentials, to put others in their place.
+    #[cfg(feature = "sealing")]
+    pub(crate) fn credentials_mut(&mut self) -> Option<&mut WebhookCredentials> {
+        self.credentials.as_mut()
+    }
 }
 
 /// A webhook as a store keeps it, its password in clear.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
     url: WebhookUrl,
     #[serde(default)]
     method: WebhookMethod,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "secret::text")]
+    #[serde(default, deserialize_with = "secret::text")]
     username: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "secret::text")]
+    #[serde(default, deserialize_with = "secret::text")]
     password: Option<Zeroizing<String>>,
 }
 
 /// For [`AccountRecord`](crate::AccountRecord) alone: webhooks with their passwords in clear.
 pub(crate) mod stored {
-    use super::{Stored, Webhook, WebhookCredentials, Zeroizing, fmt};
+    use super::{Stored, Webhook, WebhookCredentials, WebhookMethod, WebhookUrl, fmt};
     use serde::de::value::MapAccessDeserializer;
     use serde::de::{Error, MapAccess, Visitor};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize};
 
-    // serde hands a reference to the field's type.
-    #[allow(clippy::ref_option, reason = "the signature is serde's")]
-    pub(crate) fn serialize<S: Serializer>(
-        hook: &Option<Box<Webhook>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        hook.as_ref()
-            .map(|hook| Stored {
-                url: hook.url.clone(),
+    /// What is written of a webhook.
+    #[derive(Serialize)]
+    pub(crate) struct InClear<'a> {
+        url: &'a WebhookUrl,
+        method: WebhookMethod,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        username: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        password: Option<&'a str>,
+    }
+
+    impl<'a> From<&'a Webhook> for InClear<'a> {
+        fn from(hook: &'a Webhook) -> Self {
+            Self {
+                url: &hook.url,
                 method: hook.method,
-                username: hook.credentials.as_ref().map(|credentials| credentials.username.clone().into()),
-                password: hook
-                    .credentials
-                    .as_ref()
-                    .map(|credentials| Zeroizing::new(credentials.reveal_password().to_owned())),
-            })
-            .serialize(serializer)
+                username: hook.credentials.as_ref().map(WebhookCredentials::username),
+                password: hook.credentials.as_ref().map(WebhookCredentials::reveal_password),
+            }
+        }
     }
 
     /// An object or nothing. What else stood there, such as an address with a password in it, is not repeated in the

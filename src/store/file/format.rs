@@ -1,39 +1,48 @@
-//! The lines of an account file.
+//! The lines of an account file, as `docs/file-format.md` specifies them.
 //!
 //! A file is lines of text. Each is a checksum, a space, a JSON object, and a line feed:
 //!
 //! ```text
-//! 9c5a1d20 {"format":"gateway-accounts","version":1}
-//! 3f0e77b1 {"seq":1,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"created":{…}}]}
+//! 5c3d1f0e {"format":"gateway-accounts","version":2,"base":{"seq":41,"accounts":1},"sealed":false}
+//! 9f1b20aa {"account":{…}}
+//! 3f0e77b1 {"seq":42,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"created":{…}}]}
+//! 07c1be55 {"seq":43,"joined":1,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"replaced":{…}}]}
 //! ```
 //!
-//! The checksum is the CRC-32 (IEEE 802.3, as in gzip) of the JSON text, in 8 lower-case hexadecimal digits. The
-//! first line is the header; every other is a commit, with its sequence number one above that of the line before.
-//! An event is `{"created": account}`, `{"replaced": account}` with the account as it is after, or
-//! `{"deleted": {"account_sid": …, "revision": …}}`. An account is an [`AccountRecord`].
+//! The checksum is the CRC-32 (IEEE 802.3, as in gzip) of the JSON text, in 8 lower-case hexadecimal digits. The first
+//! line is the header. Then comes the base: a line for each account that there was after commit `base.seq`. Every
+//! other line is a commit or a part of one. Commits that were written and synced together say so: `joined` is how
+//! many of those before it a commit shares its sync with.
 
+use super::secrets::{Boxes, Secrets};
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
 use crate::model::record::{AccountRecord, AccountRecordError};
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
-use crate::snapshot::{Change, Conflict, Event, Seq, Snapshot};
+use crate::snapshot::{Event, Seq, Write};
+use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The version of the format that is written.
-pub(super) const VERSION: u32 = 1;
+/// The version of the format that is written. Version 1, which is still read, had neither a base nor joined, divided
+/// or sealed commits.
+pub(super) const VERSION: u32 = 2;
 
 const FORMAT: &str = "gateway-accounts";
 
 /// Digits of the checksum, and the space after them.
 const CHECKSUM_LEN: usize = 9;
 
-/// The longest line, far above any batch an application would commit, so that a damaged file can't make its reader
-/// allocate without end.
+/// The longest line that is read, so that a damaged file can't make its reader allocate without end.
 pub(super) const MAX_LINE: usize = 256 << 20;
+
+/// A commit of more events is divided into lines of so many: half a megabyte, as accounts go.
+pub(super) const DIVIDE: usize = 1024;
+
+/// What fills the space made ready after the last line. JSON text has it nowhere, so that what was not written there
+/// is told from what was; and to whoever reads JSON it is white space.
+pub(super) const PAD: u8 = b'\t';
 
 /// What is wrong with a line.
 #[derive(Debug, thiserror::Error)]
@@ -42,128 +51,379 @@ pub(super) enum LineError {
     Checksum,
     #[error("it is longer than {MAX_LINE} bytes")]
     TooLong,
-    #[error("its JSON is not that of a commit: {0}")]
-    Json(#[source] serde_json::Error),
+    #[error("its JSON is not that of {expected}: {source}")]
+    Json { expected: &'static str, source: serde_json::Error },
+    #[error("an event in it is not just one of created, replaced and deleted")]
+    Event,
     #[error("an account in it breaks a rule: {0}")]
     Record(#[source] AccountRecordError),
     #[error("it is commit {found} where commit {expected} belongs")]
     Seq { expected: Seq, found: Seq },
+    #[error("it is part {found} of commit {seq} where part {expected} belongs")]
+    Part { seq: Seq, expected: u64, found: u64 },
+    #[error("it is {found} where {expected} belongs")]
+    Kind { expected: &'static str, found: &'static str },
+    #[error("the file ends after {found} of the {expected} accounts of its base")]
+    BaseEnds { expected: u64, found: u64 },
     #[error("it contradicts the lines before it: {0}")]
     Contradiction(String),
+    #[error("a secret in it can't be read: {0}")]
+    Secret(String),
 }
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Commit<'a, A> {
-    seq: Seq,
-    at: Timestamp,
-    actor: Cow<'a, Actor>,
-    events: Vec<Entry<A>>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Entry<A> {
-    Created(A),
-    Replaced(A),
-    Deleted { account_sid: AccountSid, revision: Revision },
-}
-
-/// A commit that was read from its line: the accounts as they are after it, not yet compared with those before.
-pub(super) struct Read(Commit<'static, Arc<Account>>);
 
 /// The first line of a file.
-pub(super) fn header() -> Vec<u8> {
-    with_checksum(|line| {
-        line.extend_from_slice(format!(r#"{{"format":"{FORMAT}","version":{VERSION}}}"#).as_bytes());
-    })
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) version: u32,
+    /// The commit after which the accounts of the base are the state.
+    pub(super) base: Seq,
+    /// How many accounts the base has.
+    pub(super) accounts: u64,
+    /// Whether the secrets are sealed, all of them.
+    pub(super) sealed: bool,
 }
 
-/// Which version a file of this first line has; `None` when it is no header at all.
-pub(super) fn version(line: &[u8]) -> Option<u32> {
-    #[derive(Deserialize)]
-    struct Header {
-        format: String,
-        version: u32,
+#[derive(Serialize, Deserialize)]
+struct HeaderJson {
+    format: String,
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<BaseJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<bool>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BaseJson {
+    seq: Seq,
+    accounts: u64,
+}
+
+impl Header {
+    /// The header of a file that was never rewritten.
+    pub(super) fn new(sealed: bool) -> Self {
+        Self { version: VERSION, base: Seq::START, accounts: 0, sealed }
     }
-    let header: Header = serde_json::from_slice(checked(line).ok()?).ok()?;
-    (header.format == FORMAT).then_some(header.version)
-}
 
-/// The line of a commit, with its line feed.
-pub(super) fn encode(change: &Change) -> Vec<u8> {
-    let record = |account: &Arc<Account>| Box::new(AccountRecord::from(&**account));
-    let events = change.events.iter().map(|event| match event {
-        Event::Created(account) => Entry::Created(record(account)),
-        Event::Replaced { after, .. } => Entry::Replaced(record(after)),
-        Event::Deleted(account) => {
-            Entry::Deleted { account_sid: account.sid(), revision: account.revision() }
-        }
-    });
-    let commit = Commit {
-        seq: change.seq,
-        at: change.at,
-        actor: Cow::Borrowed(&change.actor),
-        events: events.collect(),
-    };
-    with_checksum(|line| {
-        serde_json::to_writer(line, &commit)
-            .expect("texts and numbers in structs always serialize to memory");
-    })
-}
-
-/// Reads a line, without its line feed.
-pub(super) fn read(line: &[u8]) -> Result<Read, LineError> {
-    let commit: Commit<'_, Box<AccountRecord>> =
-        serde_json::from_slice(checked(line)?).map_err(LineError::Json)?;
-    let account =
-        |record: Box<AccountRecord>| Account::try_from(*record).map(Arc::new).map_err(LineError::Record);
-    let events = commit.events.into_iter().map(|entry| {
-        Ok(match entry {
-            Entry::Created(record) => Entry::Created(account(record)?),
-            Entry::Replaced(record) => Entry::Replaced(account(record)?),
-            Entry::Deleted { account_sid, revision } => Entry::Deleted { account_sid, revision },
-        })
-    });
-    let events = events.collect::<Result<_, LineError>>()?;
-    let actor = Cow::Owned(commit.actor.into_owned());
-    Ok(Read(Commit { seq: commit.seq, at: commit.at, actor, events }))
-}
-
-/// The change that a commit makes to this snapshot.
-pub(super) fn change(Read(commit): Read, snapshot: &Snapshot) -> Result<Change, LineError> {
-    let expected = snapshot.seq().next();
-    if commit.seq != expected {
-        return Err(LineError::Seq { expected, found: commit.seq });
-    }
-    let mut events: Vec<Event> = Vec::with_capacity(commit.events.len());
-    // What the earlier events of the same commit left of the accounts that they changed.
-    let mut changed: HashMap<AccountSid, Option<Arc<Account>>> = HashMap::new();
-    let current = |sid: AccountSid, changed: &HashMap<_, Option<_>>| {
-        let before = changed.get(&sid).cloned().unwrap_or_else(|| snapshot.by_sid(sid).cloned());
-        before.ok_or_else(|| LineError::Contradiction(Conflict::Missing { sid }.to_string()))
-    };
-    for entry in commit.events {
-        let event = match entry {
-            Entry::Created(account) => Event::Created(account),
-            Entry::Replaced(after) => Event::Replaced { before: current(after.sid(), &changed)?, after },
-            Entry::Deleted { account_sid, revision } => {
-                let before = current(account_sid, &changed)?;
-                if before.revision() != revision {
-                    let conflict = Conflict::Revision {
-                        sid: account_sid,
-                        expected: revision,
-                        actual: before.revision(),
-                    };
-                    return Err(LineError::Contradiction(conflict.to_string()));
-                }
-                Event::Deleted(before)
-            }
+    /// The line, with its line feed.
+    pub(super) fn line(&self) -> Vec<u8> {
+        let newer = self.version > 1;
+        let json = HeaderJson {
+            format: FORMAT.to_owned(),
+            version: self.version,
+            base: newer.then_some(BaseJson { seq: self.base, accounts: self.accounts }),
+            sealed: newer.then_some(self.sealed),
         };
-        changed.insert(event.sid(), event.after().cloned());
-        events.push(event);
+        let mut line = Vec::new();
+        with_checksum(&mut line, |line| write_json(line, &json));
+        line
     }
-    Ok(Change::new(commit.seq, commit.actor.into_owned(), commit.at, events))
+
+    /// Reads a first line, without its line feed.
+    pub(super) fn read(line: &[u8]) -> Result<Self, NoHeader> {
+        let start = Self::new(false).line();
+        // The checksum and the numbers are left out of the comparison.
+        let resembles = || {
+            let (line, start) = (line.iter().skip(CHECKSUM_LEN), start.iter().skip(CHECKSUM_LEN).take(40));
+            line.zip(start).filter(|(a, b)| a == b).count() > 30
+        };
+        let json: Option<HeaderJson> = checked(line).ok().and_then(|json| serde_json::from_slice(json).ok());
+        match json {
+            Some(json) if json.format == FORMAT && json.version > VERSION => {
+                Err(NoHeader::Newer(json.version))
+            }
+            Some(HeaderJson { version, base, sealed, .. }) => {
+                let BaseJson { seq, accounts } = base.unwrap_or(BaseJson { seq: Seq::START, accounts: 0 });
+                let header = Self { version, base: seq, accounts, sealed: sealed.unwrap_or(false) };
+                // What is read is written back as it was, so that nothing in it went unread.
+                let same = header.line().strip_suffix(b"\n") == Some(line);
+                if same && version > 0 { Ok(header) } else { Err(NoHeader::Damaged) }
+            }
+            None if resembles() => Err(NoHeader::Damaged),
+            None => Err(NoHeader::Foreign),
+        }
+    }
+
+    /// Whether these bytes, without a line feed, are the beginning of the header of a new file.
+    pub(super) fn begins(bytes: &[u8]) -> bool {
+        [true, false].into_iter().any(|sealed| Self::new(sealed).line().starts_with(bytes))
+    }
+}
+
+/// Why a first line is not a header.
+#[derive(Debug)]
+pub(super) enum NoHeader {
+    Newer(u32),
+    Damaged,
+    Foreign,
+}
+
+/// What happened to an account, as it is written.
+#[derive(Clone, Copy)]
+pub(super) enum Entry<'a> {
+    Created(&'a Account, Revision),
+    Replaced(&'a Account, Revision),
+    Deleted(AccountSid, Revision),
+}
+
+impl<'a> From<&'a Write> for Entry<'a> {
+    /// What a write becomes if it is committed: revisions don't depend on what is stored.
+    fn from(write: &'a Write) -> Self {
+        match write {
+            Write::Create(account) => Self::Created(account, Revision::FIRST),
+            Write::Replace(account) => Self::Replaced(account, account.revision().next()),
+            Write::Delete { sid, expected } => Self::Deleted(*sid, *expected),
+        }
+    }
+}
+
+impl<'a> From<&'a Event> for Entry<'a> {
+    fn from(event: &'a Event) -> Self {
+        match event {
+            Event::Created(account) => Self::Created(account, account.revision()),
+            Event::Replaced { after, .. } => Self::Replaced(after, after.revision()),
+            Event::Deleted(account) => Self::Deleted(account.sid(), account.revision()),
+        }
+    }
+}
+
+/// A line of a commit but for its place among the commits, which is known only when it is written.
+#[derive(Debug)]
+pub(super) struct Body {
+    /// The JSON from after the place to its end.
+    json: Vec<u8>,
+    /// How many bytes its accounts take as lines of a base.
+    pub(super) weight: u64,
+}
+
+/// A place among the commits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) seq: Seq,
+    /// How many commits before it share its sync.
+    pub(super) joined: u64,
+    /// Which part of the commit it is, from 0.
+    pub(super) part: u64,
+}
+
+impl Body {
+    /// A line with these events. `more` says that the commit goes on in another line.
+    pub(super) fn new<'a>(
+        at: Timestamp,
+        actor: &Actor,
+        entries: impl Iterator<Item = Entry<'a>>,
+        more: bool,
+        secrets: &Secrets,
+    ) -> Result<Self, StoreError> {
+        let mut json = Vec::with_capacity(1024);
+        let mut weight = 0;
+        json.extend_from_slice(b"\"at\":");
+        write_json(&mut json, &at);
+        json.extend_from_slice(b",\"actor\":");
+        write_json(&mut json, actor);
+        json.extend_from_slice(b",\"events\":[");
+        for (n, entry) in entries.enumerate() {
+            if n > 0 {
+                json.push(b',');
+            }
+            weight += write_entry(&mut json, entry, secrets)?;
+        }
+        json.push(b']');
+        if more {
+            json.extend_from_slice(b",\"more\":true");
+        }
+        json.push(b'}');
+        Ok(Self { json, weight })
+    }
+
+    /// How many bytes it has, about.
+    pub(super) fn len(&self) -> usize {
+        self.json.len()
+    }
+
+    /// Appends the whole line to these.
+    pub(super) fn write(&self, place: Place, lines: &mut Vec<u8>) {
+        with_checksum(lines, |line| {
+            let Place { seq, joined, part } = place;
+            line.extend_from_slice(format!("{{\"seq\":{seq},").as_bytes());
+            for (name, number) in [("joined", joined), ("part", part)] {
+                if number > 0 {
+                    line.extend_from_slice(format!("\"{name}\":{number},").as_bytes());
+                }
+            }
+            line.extend_from_slice(&self.json);
+        });
+    }
+}
+
+/// Appends the line of an account of the base.
+pub(super) fn write_account(
+    account: &Account,
+    secrets: &Secrets,
+    lines: &mut Vec<u8>,
+) -> Result<(), StoreError> {
+    let mut result = Ok(());
+    with_checksum(lines, |line| {
+        line.extend_from_slice(ACCOUNT.as_bytes());
+        result = secrets.write(account, account.revision(), line);
+        line.push(b'}');
+    });
+    result
+}
+
+const ACCOUNT: &str = "{\"account\":";
+
+/// How many bytes the line of an account has beside the account.
+const ACCOUNT_LINE: u64 = CHECKSUM_LEN as u64 + ACCOUNT.len() as u64 + 2;
+
+/// How many bytes an account takes as a line of a base.
+pub(super) fn weight(account: &Account, secrets: &Secrets) -> u64 {
+    secrets.length(account) + ACCOUNT_LINE
+}
+
+/// The weight of each of a line's accounts, about, by the length of the line.
+pub(super) fn share(bytes: u64, events: usize) -> u32 {
+    /// What a commit has beside its events, about.
+    const COMMIT: u64 = 120;
+    let each = bytes.saturating_sub(COMMIT) / events.max(1) as u64;
+    u32::try_from(each + ACCOUNT_LINE).unwrap_or(u32::MAX)
+}
+
+/// Appends an event; the weight of its account.
+fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Result<u64, StoreError> {
+    #[derive(Serialize)]
+    struct Deleted {
+        account_sid: AccountSid,
+        revision: Revision,
+    }
+    let (name, account, revision) = match entry {
+        Entry::Created(account, revision) => ("{\"created\":", account, revision),
+        Entry::Replaced(account, revision) => ("{\"replaced\":", account, revision),
+        Entry::Deleted(account_sid, revision) => {
+            json.extend_from_slice(b"{\"deleted\":");
+            write_json(json, &Deleted { account_sid, revision });
+            json.push(b'}');
+            return Ok(0);
+        }
+    };
+    json.extend_from_slice(name.as_bytes());
+    let start = json.len();
+    secrets.write(account, revision, json)?;
+    let length = json.len() - start;
+    json.push(b'}');
+    Ok(length as u64 + ACCOUNT_LINE)
+}
+
+/// A line after the header that was read.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// An account of the base.
+    Account(Arc<Account>),
+    /// A commit, or a part of one.
+    Commit(Commit),
+}
+
+/// A commit that was read, or a part of one: the accounts as they are after it, not yet compared with those before.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) place: Place,
+    pub(super) at: Timestamp,
+    pub(super) actor: Actor,
+    pub(super) events: Vec<ReadEvent>,
+    /// Another part follows.
+    pub(super) more: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum ReadEvent {
+    Created(Arc<Account>),
+    Replaced(Arc<Account>),
+    Deleted(AccountSid, Revision),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountJson {
+    account: Box<AccountRecord>,
+    #[serde(default)]
+    sealed: Option<Boxes>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommitJson {
+    seq: Seq,
+    #[serde(default)]
+    joined: u64,
+    #[serde(default)]
+    part: u64,
+    at: Timestamp,
+    actor: Actor,
+    events: Vec<EventJson>,
+    #[serde(default)]
+    more: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventJson {
+    #[serde(default)]
+    created: Option<Box<AccountRecord>>,
+    #[serde(default)]
+    replaced: Option<Box<AccountRecord>>,
+    #[serde(default)]
+    deleted: Option<DeletedJson>,
+    #[serde(default)]
+    sealed: Option<Boxes>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeletedJson {
+    account_sid: AccountSid,
+    revision: Revision,
+}
+
+impl Line {
+    /// Reads a line after the header, without its line feed.
+    pub(super) fn read(line: &[u8], secrets: &Secrets) -> Result<Self, LineError> {
+        let json = checked(line)?;
+        let account = |record: Box<AccountRecord>, sealed: Option<Boxes>| {
+            let record = secrets.open(*record, sealed)?;
+            Account::try_from(record).map(Arc::new).map_err(LineError::Record)
+        };
+        if json.starts_with(ACCOUNT.as_bytes()) {
+            let read: AccountJson = serde_json::from_slice(json)
+                .map_err(|source| LineError::Json { expected: "an account", source })?;
+            return account(read.account, read.sealed).map(Self::Account);
+        }
+        let read: CommitJson = serde_json::from_slice(json)
+            .map_err(|source| LineError::Json { expected: "a commit", source })?;
+        let event = |event: EventJson| {
+            Ok(match (event.created, event.replaced, event.deleted, event.sealed) {
+                (Some(created), None, None, sealed) => ReadEvent::Created(account(created, sealed)?),
+                (None, Some(replaced), None, sealed) => ReadEvent::Replaced(account(replaced, sealed)?),
+                (None, None, Some(deleted), None) => {
+                    ReadEvent::Deleted(deleted.account_sid, deleted.revision)
+                }
+                _ => return Err(LineError::Event),
+            })
+        };
+        Ok(Self::Commit(Commit {
+            place: Place { seq: read.seq, joined: read.joined, part: read.part },
+            at: read.at,
+            actor: read.actor,
+            events: read.events.into_iter().map(event).collect::<Result<_, _>>()?,
+            more: read.more,
+        }))
+    }
+}
+
+impl Place {
+    /// The last commit that was synced before this one was written.
+    pub(super) fn synced_before(&self) -> Seq {
+        Seq::new(self.seq.get().saturating_sub(1).saturating_sub(self.joined))
+    }
 }
 
 /// The JSON of a line, if the checksum before it is its own.
@@ -182,13 +442,18 @@ pub(super) fn begins_whole(line: &[u8]) -> bool {
     })
 }
 
-fn with_checksum(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut line = vec![b' '; CHECKSUM_LEN];
-    write(&mut line);
-    let checksum = digits(crc32fast::hash(&line[CHECKSUM_LEN..]));
-    line[..CHECKSUM_LEN].copy_from_slice(&checksum);
-    line.push(b'\n');
-    line
+/// Appends a line.
+fn with_checksum(lines: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = lines.len();
+    lines.extend_from_slice(&[b' '; CHECKSUM_LEN]);
+    write(lines);
+    let (checksum, json) = lines[start..].split_at_mut(CHECKSUM_LEN);
+    checksum.copy_from_slice(&digits(crc32fast::hash(json)));
+    lines.push(b'\n');
+}
+
+fn write_json(into: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(into, value).expect("texts and numbers in structs always serialize to memory");
 }
 
 fn digits(checksum: u32) -> [u8; CHECKSUM_LEN] {

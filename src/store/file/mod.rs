@@ -1,13 +1,21 @@
 //! Accounts in a file: the state machine of [`Snapshot`], plus one append-only log.
 
-#[cfg(test)]
+mod backup;
+mod compaction;
 mod disk;
 mod format;
+mod log;
+mod parallel;
+mod reader;
 mod recovery;
+mod secrets;
 #[cfg(test)]
 mod simulation;
+mod size;
 mod writer;
 
+pub use backup::Backup;
+pub use log::Opened;
 pub use recovery::{FileDamage, TornTail};
 
 use crate::model::account::Account;
@@ -20,6 +28,10 @@ use crate::store::memory::MemoryStore;
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 use async_channel::{Sender, bounded};
 use async_trait::async_trait;
+use backup::Copying;
+use disk::RealDisk;
+use log::{LogOptions, Prepared};
+use secrets::Secrets;
 use std::path::Path;
 use std::sync::Arc;
 use writer::Request;
@@ -60,38 +72,44 @@ pub struct FileStore {
     live: Arc<Live>,
     opened: Opened,
     requests: Sender<Request>,
-}
-
-/// What was found when an account file was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Opened {
-    /// The last commit in it.
-    pub seq: Seq,
-    /// How many accounts there are.
-    pub accounts: usize,
-    /// What was cut off at its end. No acknowledged commit is in it; but an application may want to log it.
-    pub torn_tail: Option<TornTail>,
+    secrets: Secrets,
 }
 
 /// How to open an account file.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct FileStoreOptions {
     history: usize,
+    compact_from: u64,
+    secrets: Secrets,
 }
 
 impl Default for FileStoreOptions {
     fn default() -> Self {
-        Self { history: MemoryStore::DEFAULT_HISTORY }
+        Self {
+            history: MemoryStore::DEFAULT_HISTORY,
+            compact_from: Self::DEFAULT_COMPACT_FROM,
+            secrets: Secrets::default(),
+        }
     }
 }
 
 impl FileStoreOptions {
-    /// How many changes are kept in memory for the feed; the default is [`MemoryStore::DEFAULT_HISTORY`]. The file
-    /// keeps all of them.
+    /// What [`FileStoreOptions::compact_from`] is when nothing is said: 1 MiB.
+    pub const DEFAULT_COMPACT_FROM: u64 = 1 << 20;
+
+    /// How many changes are kept, for the feed and for the history of each account; the default is
+    /// [`MemoryStore::DEFAULT_HISTORY`]. In the file, older ones stay until it is rewritten.
     #[must_use]
     pub fn history(mut self, changes: usize) -> Self {
         self.history = changes;
+        self
+    }
+
+    /// The least number of superseded bytes for which the file is rewritten; it is, when they are also more than half
+    /// of it.
+    #[must_use]
+    pub fn compact_from(mut self, bytes: u64) -> Self {
+        self.compact_from = bytes;
         self
     }
 
@@ -108,14 +126,21 @@ impl FileStoreOptions {
         let path = path.as_ref().to_owned();
         let (start, started) = bounded(1);
         let (requests, asked) = bounded(QUEUE);
+        let itself = requests.downgrade();
+        let secrets = self.secrets.clone();
+        let options = LogOptions {
+            history: self.history,
+            worth_compacting: self.compact_from,
+            secrets: self.secrets,
+        };
         std::thread::Builder::new()
             .name("gateway-accounts".into())
-            .spawn(move || writer::run(&path, self, &start, &asked))
+            .spawn(move || writer::run(&path, options, &start, &asked, &itself))
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Io, "could not start the writing thread").with_source(error)
             })?;
         let (live, opened) = started.recv().await.unwrap_or_else(|_| Err(gone()))?;
-        Ok(FileStore { live, opened, requests })
+        Ok(FileStore { live, opened, requests, secrets })
     }
 }
 
@@ -137,6 +162,43 @@ impl FileStore {
         &self.opened
     }
 
+    /// Rewrites the file without what is superseded, which it otherwise does by itself when that is more than half
+    /// of it. Commits go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`] of kind [`Io`](StoreErrorKind::Io) when the system refuses; then the file is as it was. Of kind
+    /// [`Failed`](StoreErrorKind::Failed) when the store is closed or has failed.
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let (reply, compacted) = bounded(1);
+        self.requests.send(Request::Compact { reply }).await.map_err(|_| gone())?;
+        compacted.recv().await.map_err(|_| gone())?
+    }
+
+    /// Copies the file to a new one, as it is at this moment, while commits go on. The copy is a whole account file,
+    /// durable when this returns, its owner's alone, and holds secrets just as the original does. Until it is
+    /// complete it has the name of the new file and `.partial`.
+    ///
+    /// # Errors
+    /// [`StoreError`] of kind [`Foreign`](StoreErrorKind::Foreign) when there is a file already,
+    /// [`InUse`](StoreErrorKind::InUse) when another backup is being written there,
+    /// [`Io`](StoreErrorKind::Io) when the system refuses,
+    /// [`Failed`](StoreErrorKind::Failed) when the store is closed.
+    pub async fn backup(&self, path: impl AsRef<Path>) -> Result<Backup, StoreError> {
+        let path = path.as_ref().to_owned();
+        let (reply, source) = bounded(1);
+        self.requests.send(Request::End { reply }).await.map_err(|_| gone())?;
+        let source = source.recv().await.map_err(|_| gone())??;
+        blocking("backup", move || {
+            let mut copying = Copying::begin(Arc::new(RealDisk), source, &path)?;
+            loop {
+                if let Some(backup) = copying.step()? {
+                    return Ok(backup);
+                }
+            }
+        })
+        .await
+    }
+
     /// Commits what was asked before, closes the file, and lets others open it. Later commits are refused with
     /// [`StoreErrorKind::Failed`], and so is waiting for one; reads go on from memory.
     pub async fn close(&self) {
@@ -148,6 +210,24 @@ impl FileStore {
     }
 }
 
+/// Does work that waits for a disk on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (reply, done) = bounded(1);
+    let spawned = std::thread::Builder::new().name(format!("gateway-accounts-{name}")).spawn(move || {
+        // Whoever asked may have given up; then there is nobody to tell.
+        let _ = reply.try_send(work());
+    });
+    let failed = |error| {
+        StoreError::new(StoreErrorKind::Io, format!("could not start a thread for {name}")).with_source(error)
+    };
+    spawned.map_err(failed)?;
+    let panicked = |_| StoreError::new(StoreErrorKind::Failed, format!("the thread for {name} ended early"));
+    done.recv().await.map_err(panicked)?
+}
+
 fn gone() -> StoreError {
     StoreError::new(StoreErrorKind::Failed, "the account file is closed")
 }
@@ -155,8 +235,9 @@ fn gone() -> StoreError {
 #[async_trait]
 impl AccountStore for FileStore {
     async fn commit(&self, batch: Batch) -> Result<Arc<Change>, CommitError> {
+        let prepared = Prepared::new(batch, &self.secrets)?;
         let (reply, answer) = bounded(1);
-        self.requests.send(Request::Commit { batch, reply }).await.map_err(|_| gone())?;
+        self.requests.send(Request::Commit { prepared, reply }).await.map_err(|_| gone())?;
         answer.recv().await.map_err(|_| gone())?
     }
 

@@ -1,0 +1,228 @@
+//! Rewriting an account file without what is superseded.
+//!
+//! The new file has a base, the accounts as they were before the changes that are kept, and then those changes, as the
+//! commits that they are. So it reads like any other, and what is kept of the history comes with it, each change with
+//! what was before it.
+//!
+//! It is written beside the old one while commits go on there, then caught up with it line by line, synced, and gets
+//! its name in one step. Until that, the old file is whole; from then on, the new one is.
+
+use super::disk::{Disk, DiskFile, read_full_at, write_all_at};
+use super::format::{self, Body, DIVIDE, Entry, Header, Place};
+use super::secrets::Secrets;
+use crate::model::account::Account;
+use crate::model::sid::AccountSid;
+use crate::snapshot::{Change, Listing, Seq, Snapshot};
+use crate::store::live::Live;
+use crate::store::StoreError;
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file on its way to be rewritten, in steps of about a megabyte.
+#[derive(Debug)]
+pub(super) struct Compaction {
+    disk: Arc<dyn Disk>,
+    /// Where the new file is.
+    path: PathBuf,
+    /// `None` before the first step.
+    file: Option<Arc<dyn DiskFile>>,
+    secrets: Secrets,
+    old: Arc<dyn DiskFile>,
+    /// Where the old file ends.
+    old_end: Arc<AtomicU64>,
+    /// Up to where what is in the old file is in the new one.
+    old_done: u64,
+    /// All accounts, and the kept changes, as of `old_done`.
+    snapshot: Snapshot,
+    changes: Vec<Arc<Change>>,
+    /// For each account that those changes touched, what it was before them.
+    before: HashMap<AccountSid, Option<Arc<Account>>>,
+    next: Next,
+    /// How much has been written.
+    length: u64,
+    lines: Vec<u8>,
+}
+
+/// What is written next.
+#[derive(Debug)]
+enum Next {
+    Header,
+    /// The accounts that were not touched, after this one.
+    Untouched(Option<AccountSid>),
+    /// The others.
+    Touched(Vec<Arc<Account>>),
+    /// The changes from this one on, from this part on.
+    Changes { change: usize, part: usize },
+    /// What was committed meanwhile.
+    Rest,
+}
+
+/// So much is written at a time, and synced, so that no commit waits behind a mountain of unwritten data.
+const STEP: usize = 1 << 20;
+
+/// When no more than this is left, the old file has been caught up with.
+const CAUGHT_UP: u64 = 64 << 10;
+
+impl Compaction {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        old: Arc<dyn DiskFile>,
+        old_end: Arc<AtomicU64>,
+        live: &Live,
+        secrets: Secrets,
+    ) -> Self {
+        Self {
+            disk,
+            path,
+            file: None,
+            secrets,
+            old,
+            old_done: old_end.load(Ordering::Acquire),
+            old_end,
+            snapshot: live.snapshot(),
+            changes: live.kept(),
+            before: HashMap::new(),
+            next: Next::Header,
+            length: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Goes on. Whether there is more to do before [`Compaction::complete`] is quick.
+    pub(super) fn step(&mut self) -> io::Result<bool> {
+        while self.lines.len() < STEP {
+            self.next = match std::mem::replace(&mut self.next, Next::Rest) {
+                Next::Header => self.header()?,
+                Next::Untouched(after) => self.untouched(after).map_err(io::Error::other)?,
+                Next::Touched(accounts) => self.touched(accounts).map_err(io::Error::other)?,
+                Next::Changes { change, part } => self.change(change, part).map_err(io::Error::other)?,
+                Next::Rest => break,
+            };
+        }
+        if matches!(self.next, Next::Rest) && self.lines.len() < STEP {
+            self.copy(STEP)?;
+        }
+        self.write()?;
+        Ok(!matches!(self.next, Next::Rest) || self.left() > CAUGHT_UP)
+    }
+
+    /// Does all that is left, and syncs. The file, locked, and its length.
+    pub(super) fn complete(&mut self) -> io::Result<(Arc<dyn DiskFile>, u64)> {
+        while self.step()? {}
+        while self.left() > 0 {
+            self.copy(STEP)?;
+            self.write()?;
+        }
+        let file = self.file()?;
+        if !file.try_lock()? {
+            return Err(io::Error::other("another process has locked the rewritten file"));
+        }
+        Ok((Arc::clone(file), self.length))
+    }
+
+    /// Removes what was written.
+    pub(super) fn give_up(self) {
+        if self.file.is_some() {
+            // What can't be removed now is removed when the account file is opened next.
+            let _ = self.disk.remove(&self.path);
+        }
+    }
+
+    fn file(&self) -> io::Result<&Arc<dyn DiskFile>> {
+        self.file.as_ref().ok_or_else(|| io::Error::other("the file was not begun"))
+    }
+
+    /// How much of the old file is not in the new one.
+    fn left(&self) -> u64 {
+        self.old_end.load(Ordering::Acquire) - self.old_done
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        let file = self.file()?;
+        write_all_at(&**file, &self.lines, self.length)?;
+        file.sync()?;
+        self.length += self.lines.len() as u64;
+        self.lines.clear();
+        Ok(())
+    }
+
+    fn header(&mut self) -> io::Result<Next> {
+        match self.disk.remove(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => self.file = Some(self.disk.create_new(&self.path)?),
+        }
+        // The oldest change that touched an account tells what it was.
+        for event in self.changes.iter().rev().flat_map(|change| change.events.iter().rev()) {
+            self.before.insert(event.sid(), event.before().cloned());
+        }
+        let touched = self.before.keys().filter(|sid| self.snapshot.by_sid(**sid).is_some()).count();
+        let were = self.before.values().flatten().count();
+        let seq = self.snapshot.seq().get() - self.changes.len() as u64;
+        let header = Header {
+            version: format::VERSION,
+            base: Seq::new(seq),
+            accounts: (self.snapshot.len() - touched + were) as u64,
+            sealed: self.secrets.sealed(),
+        };
+        self.lines.extend(header.line());
+        Ok(Next::Untouched(None))
+    }
+
+    fn untouched(&mut self, after: Option<AccountSid>) -> Result<Next, StoreError> {
+        let listing = Listing::new().limit(Listing::MAX_LIMIT);
+        let page = self.snapshot.page(&after.map_or(listing, |after| listing.after(after)));
+        for account in page.accounts.iter().filter(|account| !self.before.contains_key(&account.sid())) {
+            format::write_account(account, &self.secrets, &mut self.lines)?;
+        }
+        Ok(match page.next {
+            Some(after) => Next::Untouched(Some(after)),
+            None => {
+                let mut touched: Vec<_> = self.before.drain().filter_map(|(_, before)| before).collect();
+                touched.sort_by_key(|account| std::cmp::Reverse(account.sid()));
+                Next::Touched(touched)
+            }
+        })
+    }
+
+    fn touched(&mut self, mut accounts: Vec<Arc<Account>>) -> Result<Next, StoreError> {
+        match accounts.pop() {
+            Some(account) => {
+                format::write_account(&account, &self.secrets, &mut self.lines)?;
+                Ok(Next::Touched(accounts))
+            }
+            None => Ok(Next::Changes { change: 0, part: 0 }),
+        }
+    }
+
+    fn change(&mut self, number: usize, part: usize) -> Result<Next, StoreError> {
+        let Some(change) = self.changes.get(number) else { return Ok(Next::Rest) };
+        let events = change.events.get(part * DIVIDE..).unwrap_or_default();
+        let (events, more) = (&events[..events.len().min(DIVIDE)], events.len() > DIVIDE);
+        let entries = events.iter().map(Entry::from);
+        let body = Body::new(change.at, &change.actor, entries, more, &self.secrets)?;
+        // All of the file is synced before it gets its name, so that nothing is joined.
+        body.write(Place { seq: change.seq, joined: 0, part: part as u64 }, &mut self.lines);
+        let (change, part) = if more { (number, part + 1) } else { (number + 1, 0) };
+        Ok(Next::Changes { change, part })
+    }
+
+    /// Takes over some of what was committed since this began, as it is.
+    fn copy(&mut self, most: usize) -> io::Result<()> {
+        let most = usize::try_from(self.left()).unwrap_or(most).min(most);
+        let known = self.lines.len();
+        self.lines.resize(known + most, 0);
+        if read_full_at(&*self.old, &mut self.lines[known..], self.old_done)? < most {
+            self.lines.truncate(known);
+            return Err(io::Error::other("the account file has become shorter"));
+        }
+        self.old_done += most as u64;
+        Ok(())
+    }
+}

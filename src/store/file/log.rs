@@ -1,0 +1,523 @@
+//! An account file that is open for writing: the state that it holds, and the one place where it grows.
+//!
+//! It knows nothing of threads. [`super::writer`] drives it on one.
+
+use super::backup::Source;
+use super::compaction::Compaction;
+use super::disk::{Disk, DiskFile, write_all_at};
+use super::format::{self, Body, DIVIDE, Entry, Header, PAD, Place};
+use super::parallel::in_order;
+use super::recovery::{FileDamage, Recovered, TornTail, Unreadable, recover};
+use super::secrets::Secrets;
+use super::size::Size;
+use crate::snapshot::{Batch, Change, Conflict, Event, Seq, Snapshot};
+use crate::store::live::Live;
+use crate::store::{CommitError, StoreError, StoreErrorKind};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How a file is kept.
+#[derive(Debug, Clone)]
+pub(super) struct LogOptions {
+    /// How many changes are kept.
+    pub(super) history: usize,
+    /// The least number of superseded bytes for which the file is rewritten.
+    pub(super) worth_compacting: u64,
+    pub(super) secrets: Secrets,
+}
+
+/// What was found when an account file was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Opened {
+    /// The last commit in it.
+    pub seq: Seq,
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// What was cut off at its end. No acknowledged commit is in it; but an application may want to log it.
+    pub torn_tail: Option<TornTail>,
+    /// The version of the format that it had, if that was an older one. It was rewritten in the present one.
+    pub upgraded_from: Option<u32>,
+}
+
+/// A batch, and its lines but for their place.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    batch: Batch,
+    /// Empty when there are so many that they are made only when they are written.
+    bodies: Vec<Body>,
+}
+
+impl Prepared {
+    /// More writes than this are turned into lines when they are written, a few at a time, and on all processors.
+    const AT_ONCE: usize = 4 * DIVIDE;
+
+    /// Makes the lines, which takes most of the time that a commit takes of a processor, and so is done on the
+    /// caller's.
+    pub(super) fn new(batch: Batch, secrets: &Secrets) -> Result<Self, StoreError> {
+        let pieces = if batch.writes.len() > Self::AT_ONCE { 0 } else { pieces(&batch) };
+        let bodies = (0..pieces).map(|n| body(&batch, n, secrets)).collect::<Result<_, _>>()?;
+        Ok(Self { batch, bodies })
+    }
+}
+
+/// Into how many lines a commit is divided.
+fn pieces(batch: &Batch) -> usize {
+    batch.writes.len().div_ceil(DIVIDE).max(1)
+}
+
+/// The n-th line of a commit.
+fn body(batch: &Batch, n: usize, secrets: &Secrets) -> Result<Body, StoreError> {
+    let entries = batch.writes.iter().skip(n * DIVIDE).take(DIVIDE).map(Entry::from);
+    Body::new(batch.at, &batch.actor, entries, n + 1 < pieces(batch), secrets)
+}
+
+#[derive(Debug)]
+pub(super) struct Log {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    live: Arc<Live>,
+    options: LogOptions,
+    size: Size,
+    /// Where the last synced line ends. Shared with a compaction.
+    end: Arc<AtomicU64>,
+    /// How long the file is: content and padding.
+    length: u64,
+    /// A write failed, and how much of it is in the file is unknown.
+    failed: bool,
+    /// Not before the file is this long, since it failed last time.
+    compact_above: u64,
+    /// Keeps every other process out until it is dropped.
+    _lock: Arc<dyn DiskFile>,
+}
+
+impl Log {
+    /// Opens a file; creates it when there is none.
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        options: LogOptions,
+    ) -> Result<(Self, Opened), StoreError> {
+        let lock = lock(&*disk, path)?;
+        let file = disk.open(path, true).map_err(io_error("could not open", path))?;
+        lock_file(&*file, path)?;
+        let recovered =
+            recover(&*file, options.history, &options.secrets).map_err(|error| refused(error, path))?;
+        let Recovered { header, snapshot, history, size, length, lacks_line_feed, torn } = recovered;
+        let length = repair(&*file, header.is_some(), length, lacks_line_feed, &options.secrets)
+            .map_err(io_error("could not write to", path))?;
+        // What a crash left of a rewritten file.
+        match disk.remove(&rewritten(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("could not remove what was left beside", path)(error));
+            }
+            _ => disk.sync_folder(path).map_err(io_error("could not sync the folder of", path))?,
+        }
+        let header = header.unwrap_or(Header::new(options.secrets.sealed()));
+        let opened = Opened {
+            seq: snapshot.seq(),
+            accounts: snapshot.len(),
+            torn_tail: torn,
+            upgraded_from: (header.version < format::VERSION).then_some(header.version),
+        };
+        let mut log = Self {
+            disk,
+            path: path.to_owned(),
+            file,
+            live: Arc::new(Live::new(snapshot, history)),
+            options,
+            size,
+            end: Arc::new(AtomicU64::new(length)),
+            length,
+            failed: false,
+            compact_above: 0,
+            _lock: lock,
+        };
+        if header.version < format::VERSION || header.sealed != log.options.secrets.sealed() {
+            log.rewrite()?;
+        }
+        Ok((log, opened))
+    }
+
+    /// What readers see.
+    pub(super) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Commits batches with one write and one sync. Each is applied or not by itself; what is applied is durable when
+    /// this returns. After an error nothing is committed any more.
+    pub(super) fn commit(&mut self, group: &[Prepared]) -> Vec<Result<Arc<Change>, CommitError>> {
+        if self.failed {
+            return group.iter().map(|_| Err(after_failure().into())).collect();
+        }
+        let mut snapshot = self.live.snapshot();
+        let applied: Vec<Result<Arc<Change>, Conflict>> = group
+            .iter()
+            .map(|prepared| snapshot.apply_in_place(&prepared.batch).map(Arc::new))
+            .collect();
+        let changes = || applied.iter().flatten();
+        let written = match changes().next() {
+            None => Ok(Vec::new()),
+            Some(_) => {
+                let lines = group.iter().zip(&applied);
+                self.write(lines.filter_map(|(prepared, applied)| Some((prepared, applied.as_ref().ok()?))))
+            }
+        };
+        match written {
+            Ok(sizes) => {
+                sizes.into_iter().for_each(|(bytes, weight)| self.size.push(bytes, weight));
+                self.live.publish(snapshot, changes().cloned());
+                applied.into_iter().map(|applied| Ok(applied?)).collect()
+            }
+            Err(failure) => {
+                // A failed sync can't be repeated: the system may have dropped the data and call the next one good.
+                self.failed = true;
+                let error = |applied: Result<_, _>| match applied {
+                    Ok(_) => failure.error(),
+                    // What it conflicts with may not be there either.
+                    Err(_) => after_failure(),
+                };
+                applied.into_iter().map(|applied| Err(error(applied).into())).collect()
+            }
+        }
+    }
+
+    /// Appends commits and syncs. For each, its bytes and by how much it makes the base heavier.
+    fn write<'a>(
+        &mut self,
+        commits: impl Iterator<Item = (&'a Prepared, &'a Arc<Change>)>,
+    ) -> Result<Vec<(u64, i64)>, Failure> {
+        self.check_undisturbed().map_err(Failure::Disturbed)?;
+        let secrets = &self.options.secrets;
+        let mut append = Append { file: &*self.file, lines: Vec::new(), at: self.end() };
+        let mut sizes = Vec::new();
+        for (joined, (prepared, change)) in (0..).zip(commits) {
+            let start = append.end();
+            let mut weight = 0;
+            let mut part = 0;
+            let mut add = |body: &Body, append: &mut Append<'_>| {
+                body.write(Place { seq: change.seq, joined, part }, &mut append.lines);
+                part += 1;
+                weight += body.weight;
+                append.write_if_many()
+            };
+            if prepared.bodies.is_empty() {
+                let mut pieces = 0..pieces(&prepared.batch);
+                let make = |n| body(&prepared.batch, n, secrets).map_err(io::Error::other);
+                in_order(|| pieces.next(), make, |body| add(&body?, &mut append))?;
+            } else {
+                prepared.bodies.iter().try_for_each(|body| add(body, &mut append))?;
+            }
+            let before = change.events.iter().filter_map(Event::before);
+            let superseded: u64 = before.map(|account| format::weight(account, secrets)).sum();
+            sizes.push((append.end() - start, weight.cast_signed() - superseded.cast_signed()));
+        }
+        let end = append.end();
+        self.length = append.finish(self.length)?;
+        self.end.store(end, Ordering::Release);
+        Ok(sizes)
+    }
+
+    /// That the file is still the one of its name, and as long as it was left: a commit to one that was removed,
+    /// replaced or cut by somebody else would be acknowledged, and never found again.
+    fn check_undisturbed(&self) -> io::Result<()> {
+        let length = self.file.len()?;
+        if length != self.length {
+            return Err(io::Error::other(format!("it has {length} bytes instead of {}", self.length)));
+        }
+        if !self.file.is_named(&self.path)? {
+            return Err(io::Error::other("another file has its name, or none"));
+        }
+        Ok(())
+    }
+
+    /// Whether so much of the file is superseded that it should be rewritten.
+    pub(super) fn wants_compaction(&self) -> bool {
+        let end = self.end();
+        !self.failed
+            && end > self.compact_above
+            && self.size.is_superseded(end, self.options.worth_compacting)
+    }
+
+    /// Begins to rewrite the file. Commits go on meanwhile.
+    pub(super) fn begin_compaction(&self) -> Result<Compaction, StoreError> {
+        let path = &self.path;
+        if self.failed {
+            return Err(after_failure());
+        }
+        let old = self.disk.open_to_read(path).map_err(io_error("could not open", path))?;
+        Ok(Compaction::new(
+            Arc::clone(&self.disk),
+            rewritten(path),
+            old,
+            Arc::clone(&self.end),
+            &self.live,
+            self.options.secrets.clone(),
+        ))
+    }
+
+    /// Puts a rewritten file in the place of this one, and gives back the one that was. After an error this one is
+    /// still there, and commits go on, if [`Log::commit`] does not say otherwise.
+    pub(super) fn finish_compaction(
+        &mut self,
+        mut compaction: Compaction,
+    ) -> Result<Arc<dyn DiskFile>, StoreError> {
+        if self.failed {
+            compaction.give_up();
+            return Err(after_failure());
+        }
+        let (file, length) = match compaction.complete() {
+            Ok(complete) => complete,
+            Err(error) => {
+                compaction.give_up();
+                return Err(self.compaction_failed(error));
+            }
+        };
+        if let Err(error) = self.disk.rename(&rewritten(&self.path), &self.path) {
+            // If it happened all the same, or who knows what did, what is written to the file that was here is lost.
+            self.failed = !matches!(self.file.is_named(&self.path), Ok(true));
+            if !self.failed {
+                compaction.give_up();
+            }
+            return Err(self.compaction_failed(error));
+        }
+        if let Err(error) = self.disk.sync_folder(&self.path) {
+            // After a power cut the former file might have the name, without what is written from here on.
+            self.failed = true;
+            return Err(self.compaction_failed(error));
+        }
+        self.end.store(length, Ordering::Release);
+        self.length = length;
+        self.compact_above = 0;
+        Ok(std::mem::replace(&mut self.file, file))
+    }
+
+    /// Makes a note of a compaction that failed: another is tried when the file has grown by a quarter.
+    pub(super) fn compaction_failed(&mut self, error: io::Error) -> StoreError {
+        let end = self.end();
+        self.compact_above = end + end / 4;
+        io_error("could not rewrite", &self.path)(error)
+    }
+
+    /// Rewrites the file, all at once.
+    fn rewrite(&mut self) -> Result<(), StoreError> {
+        let mut compaction = self.begin_compaction()?;
+        loop {
+            match compaction.step() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    compaction.give_up();
+                    return Err(self.compaction_failed(error));
+                }
+            }
+        }
+        self.finish_compaction(compaction).map(drop)
+    }
+
+    /// The file as it is now, for whoever copies it.
+    pub(super) fn source(&self) -> Result<Source, StoreError> {
+        let path = &self.path;
+        let file = self.disk.open_to_read(path).map_err(io_error("could not open", path))?;
+        let snapshot = self.live.snapshot();
+        Ok(Source { file, length: self.end(), seq: snapshot.seq(), accounts: snapshot.len() })
+    }
+
+    /// Cuts off the padding. What is not synced of this, the next opening does again.
+    pub(super) fn close(self) {
+        let end = self.end();
+        if !self.failed && self.length > end {
+            // Nothing depends on it.
+            let _ = self.file.set_len(end);
+        }
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Also when its thread panics: who waits for a change must not wait for ever.
+        self.live.end();
+    }
+}
+
+/// Why a group of commits failed.
+enum Failure {
+    /// Before anything was written.
+    Disturbed(io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Failure {
+    /// The error, once for each of those whom it hits.
+    fn error(&self) -> StoreError {
+        let (kind, message, error) = match self {
+            Self::Disturbed(error) => (
+                StoreErrorKind::Failed,
+                "the account file is not as it was left; nothing more is written to it",
+                error,
+            ),
+            Self::Io(error) => {
+                (StoreErrorKind::Io, "the commit could not be written to the account file", error)
+            }
+        };
+        let again = match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(error.kind(), error.to_string()),
+        };
+        StoreError::new(kind, message).with_source(again)
+    }
+}
+
+fn after_failure() -> StoreError {
+    StoreError::new(StoreErrorKind::Failed, "an earlier write failed; open the account file anew to go on")
+}
+
+/// Lines on their way to the end of the file.
+struct Append<'a> {
+    file: &'a dyn DiskFile,
+    lines: Vec<u8>,
+    /// Where they go.
+    at: u64,
+}
+
+impl Append<'_> {
+    /// Lines of many events are not all kept in memory.
+    const MANY: usize = 1 << 20;
+
+    /// How far a file is padded at least and at most, so that the next commits overwrite what is there instead of
+    /// making the file longer, which takes a disk half as long again.
+    const LEAST_PADDING: usize = 64 << 10;
+    const MOST_PADDING: usize = 1 << 20;
+
+    fn end(&self) -> u64 {
+        self.at + self.lines.len() as u64
+    }
+
+    fn write_if_many(&mut self) -> io::Result<()> {
+        if self.lines.len() < Self::MANY {
+            return Ok(());
+        }
+        self.write()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        write_all_at(self.file, &self.lines, self.at)?;
+        self.at = self.end();
+        self.lines.clear();
+        Ok(())
+    }
+
+    /// Writes what is left, and syncs all. How long the file is then.
+    fn finish(mut self, length: u64) -> io::Result<u64> {
+        let end = self.end();
+        if end > length {
+            let padding = (8 * self.lines.len()).clamp(Self::LEAST_PADDING, Self::MOST_PADDING);
+            self.lines.resize(self.lines.len() + padding, PAD);
+        }
+        self.write()?;
+        self.file.sync()?;
+        Ok(self.at.max(length))
+    }
+}
+
+/// Completes a new file, cuts off padding and a torn tail, adds a missing line feed, and syncs. Gives the length of
+/// the file.
+fn repair(
+    file: &dyn DiskFile,
+    has_header: bool,
+    mut length: u64,
+    lacks_line_feed: bool,
+    secrets: &Secrets,
+) -> io::Result<u64> {
+    if file.len()? > length {
+        file.set_len(length)?;
+    }
+    let missing = match (has_header, lacks_line_feed) {
+        (false, _) => Header::new(secrets.sealed()).line(),
+        (true, true) => b"\n".to_vec(),
+        (true, false) => Vec::new(),
+    };
+    write_all_at(file, &missing, length)?;
+    length += missing.len() as u64;
+    // Also what a process that was killed had written but not synced must be on the disk before it is served.
+    file.sync()?;
+    Ok(length)
+}
+
+/// The lock is on a file of its own beside the account file, which may be replaced by a rewritten one. It stays when
+/// the store is closed: deleting it would let two processes hold two files of its name. The account file is locked
+/// too, for the case that somebody deletes it all the same, or has the file under two names.
+fn lock(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>, StoreError> {
+    let lock_path = beside(path, ".lock");
+    let lock = disk.open(&lock_path, true).map_err(io_error("could not open", &lock_path))?;
+    lock_file(&*lock, path)?;
+    Ok(lock)
+}
+
+fn lock_file(file: &dyn DiskFile, path: &Path) -> Result<(), StoreError> {
+    if file.try_lock().map_err(io_error("could not lock", path))? {
+        return Ok(());
+    }
+    let path = path.display();
+    let message =
+        format!("the account file {path} is in use by another process, or by another store in this one");
+    Err(StoreError::new(StoreErrorKind::InUse, message))
+}
+
+/// Where a rewritten file is until it gets the name of the account file.
+fn rewritten(path: &Path) -> PathBuf {
+    beside(path, ".new")
+}
+
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path.as_os_str());
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+pub(super) fn io_error(what: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+    let message = format!("{what} {}", path.display());
+    move |error| StoreError::new(StoreErrorKind::Io, message).with_source(error)
+}
+
+pub(super) fn refused(unreadable: Unreadable, path: &Path) -> StoreError {
+    let path = path.display();
+    match unreadable {
+        Unreadable::Io(error) => {
+            StoreError::new(StoreErrorKind::Io, format!("could not read {path}")).with_source(error)
+        }
+        Unreadable::NotAnAccountFile => StoreError::new(
+            StoreErrorKind::Foreign,
+            format!("{path} is not an account file; it was left as it is"),
+        ),
+        Unreadable::NewerVersion(version) => StoreError::new(
+            StoreErrorKind::NewerVersion,
+            format!("{path} has format version {version}, and this program reads up to {}", format::VERSION),
+        ),
+        Unreadable::Damaged(damage) => {
+            let FileDamage { line, offset, .. } = damage;
+            StoreError::new(
+                StoreErrorKind::Damaged,
+                format!(
+                    "{path} is damaged at line {line}, byte {offset}; it was left as it is. Restore it from a \
+                     backup, or salvage what can be read into a new file"
+                ),
+            )
+            .with_source(damage)
+        }
+    }
+}
