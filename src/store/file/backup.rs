@@ -42,7 +42,7 @@ pub(super) struct Copying {
     copied: u64,
 }
 
-const STEP: usize = 1 << 20;
+const STEP: usize = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 
 impl Copying {
     /// Begins a copy. There must not be a file at the path yet.

@@ -396,12 +396,12 @@ struct Append<'a> {
 
 impl Append<'_> {
     /// Lines of many events are not all kept in memory.
-    const MANY: usize = 1 << 20;
+    const MANY: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 
     /// How far a file is padded at least and at most, so that the next commits overwrite what is there instead of
     /// making the file longer, which takes a disk half as long again.
-    const LEAST_PADDING: usize = 64 << 10;
-    const MOST_PADDING: usize = 1 << 20;
+    const LEAST_PADDING: usize = if cfg!(test) { 2 << 10 } else { 64 << 10 };
+    const MOST_PADDING: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
     fn end(&self) -> u64 {
         self.at + self.lines.len() as u64
