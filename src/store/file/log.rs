@@ -4,7 +4,7 @@
 
 use super::backup::Source;
 use super::compaction::Compaction;
-use super::disk::{Disk, DiskFile, write_all_at};
+use super::disk::{Disk, DiskFile, read_full_at, write_all_at};
 use super::format::{self, Body, DIVIDE, Entry, Header, PAD, Place};
 use super::parallel::in_order;
 use super::recovery::{FileDamage, Recovered, TornTail, Unreadable, recover};
@@ -107,7 +107,8 @@ impl Log {
         lock_file(&*file, path)?;
         let recovered =
             recover(&*file, options.history, &options.secrets).map_err(|error| refused(error, path))?;
-        let Recovered { header, snapshot, history, size, length, lacks_line_feed, torn } = recovered;
+        let Recovered { header, snapshot, history, size, length, group, lacks_line_feed, torn } = recovered;
+        rewrite_last(&*file, group, length).map_err(io_error("could not write to", path))?;
         let length = repair(&*file, header.is_some(), length, lacks_line_feed, &options.secrets)
             .map_err(io_error("could not write to", path))?;
         // What a crash left of a rewritten file.
@@ -432,6 +433,21 @@ impl Append<'_> {
         self.file.sync()?;
         Ok(self.at.max(length))
     }
+}
+
+/// Writes the commits that were written last once more, as they are. If their sync failed, the system may show them and
+/// have thrown them away all the same; and then the next sync would make durable only what is written after them.
+fn rewrite_last(file: &dyn DiskFile, mut start: u64, end: u64) -> io::Result<()> {
+    let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX).min(1 << 20)];
+    while start < end {
+        let most = usize::try_from(end - start).unwrap_or(usize::MAX).min(bytes.len());
+        if read_full_at(file, &mut bytes[..most], start)? < most {
+            return Err(io::Error::other("it has become shorter"));
+        }
+        write_all_at(file, &bytes[..most], start)?;
+        start += most as u64;
+    }
+    Ok(())
 }
 
 /// Completes a new file, cuts off padding and a torn tail, adds a missing line feed, and syncs. Gives the length of
