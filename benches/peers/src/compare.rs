@@ -138,9 +138,7 @@ pub async fn growth(
         for (kind, folder) in kinds.iter().zip(&folders) {
             eprintln!("loading {} to {size} accounts", kind.name());
             let start = Instant::now();
-            for some in pool[loaded..size].chunks(100_000) {
-                kind.load(folder.path(), some).await.expect("it can be loaded");
-            }
+            kind.load(folder.path(), &pool[loaded..size], 100_000).await.expect("it can be loaded");
             eprintln!("  took {:.1} s", start.elapsed().as_secs_f64());
         }
         loaded = size;
@@ -248,7 +246,7 @@ pub async fn bulk(folder: &Path, options: &Options, pool: &[Arc<Account>], repor
     let mut note = at(pool.len());
     let load = async |kind: Kind, pool: &[Arc<Account>]| {
         let folder = tempfile::tempdir_in(folder).expect("it can be written to");
-        let time = kind.load(folder.path(), pool).await?;
+        let time = kind.load(folder.path(), pool, pool.len()).await?;
         let engine = kind.open(folder.path(), 1).await;
         assert_eq!(engine.count().await, pool.len() as u64, "{}", kind.name());
         engine.close().await;

@@ -144,7 +144,8 @@ fn number(value: f64) -> String {
         value if value >= 1e3 => (value / 1e3, " k"),
         value => (value, ""),
     };
-    let text = if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") };
+    let decimals = if value >= 100.0 { 0 } else { 3 };
+    let text = format!("{value:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{unit}")
 }

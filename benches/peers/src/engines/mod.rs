@@ -70,14 +70,19 @@ impl Kind {
         }
     }
 
-    /// Adds these accounts in one commit, and gives how long that took, with encoding them, until they were on
-    /// the disk; or why it can't be done.
-    pub async fn load(self, folder: &Path, accounts: &[Arc<Account>]) -> Result<Duration, String> {
+    /// Adds these accounts, so many in each commit, and gives how long that took, with encoding them, until they
+    /// were on the disk; or why it can't be done.
+    pub async fn load(
+        self,
+        folder: &Path,
+        accounts: &[Arc<Account>],
+        commit: usize,
+    ) -> Result<Duration, String> {
         match self {
             Self::Append => unreachable!("it keeps no accounts"),
-            Self::Ours => ours::load(folder, accounts).await,
-            Self::Sqlite => Ok(sqlite::load(folder, accounts)),
-            Self::Redb => Ok(redb::load(folder, accounts)),
+            Self::Ours => ours::load(folder, accounts, commit).await,
+            Self::Sqlite => Ok(sqlite::load(folder, accounts, commit)),
+            Self::Redb => Ok(redb::load(folder, accounts, commit)),
             Self::Fjall => Ok(fjall::load(folder, accounts)),
         }
     }

@@ -55,12 +55,16 @@ impl Engine for Ours {
     }
 }
 
-pub async fn load(folder: &Path, accounts: &[Arc<Account>]) -> Result<Duration, String> {
+pub async fn load(folder: &Path, accounts: &[Arc<Account>], commit: usize) -> Result<Duration, String> {
     let store = FileStore::open(folder.join(FILE)).await.expect("the file opens");
     let start = Instant::now();
-    let batch = Batch::new(actor(), Timestamp::default());
-    let batch = accounts.iter().fold(batch, |batch, account| batch.with(Write::Create(Arc::clone(account))));
-    let loaded = store.commit(batch).await.map(|_| start.elapsed());
+    let mut result = Ok(());
+    for some in accounts.chunks(commit) {
+        let batch = Batch::new(actor(), Timestamp::default());
+        let batch = some.iter().fold(batch, |batch, account| batch.with(Write::Create(Arc::clone(account))));
+        result = result.and(store.commit(batch).await.map(|_| ()));
+    }
+    let elapsed = start.elapsed();
     store.close().await;
-    loaded.map_err(|error| error.to_string())
+    result.map(|()| elapsed).map_err(|error| error.to_string())
 }

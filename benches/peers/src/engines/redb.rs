@@ -145,15 +145,17 @@ pub fn look_up_in_one_transaction(folder: &Path, realms: &[SipRealm]) -> Duratio
     start.elapsed()
 }
 
-pub fn load(folder: &Path, accounts: &[Arc<Account>]) -> Duration {
+pub fn load(folder: &Path, accounts: &[Arc<Account>], commit: usize) -> Duration {
     let database = connect(folder);
     let start = Instant::now();
-    let transaction = begin(&database);
-    let mut tables = Tables::of(&transaction);
-    for account in accounts {
-        tables.insert(&Row::of(account)).expect("they are all different");
+    for some in accounts.chunks(commit) {
+        let transaction = begin(&database);
+        let mut tables = Tables::of(&transaction);
+        for account in some {
+            tables.insert(&Row::of(account)).expect("they are all different");
+        }
+        drop(tables);
+        transaction.commit().expect("it can be written to");
     }
-    drop(tables);
-    transaction.commit().expect("it can be written to");
     start.elapsed()
 }
