@@ -115,6 +115,7 @@ async fn run(options: &Options) -> Result<(), String> {
     }
     eprintln!("each store refuses a SID, a name and a realm that is taken");
     let mut report = Report::default();
+    report.figure(&format!("SQLite {}, built with: {}", rusqlite::version(), engines::SQLITE_SYNCS_WITH));
     let mut panels = compare::concurrency(folder, options, &mut report).await;
     let count: u64 = if options.quick { 10_000 } else { 1_000_000 };
     let grows = ["read_realm_vs_sqlite", "read_realm_vs_redb"].into_iter().any(|name| options.wants(name));

@@ -90,3 +90,4 @@ impl Kind {
 
 pub use ours::{FILE, Ours};
 pub use redb::look_up_in_one_transaction as redb_look_up_in_one_transaction;
+pub use sqlite::SYNCS_WITH as SQLITE_SYNCS_WITH;
