@@ -10,7 +10,7 @@ use super::parallel::in_order;
 use super::recovery::{FileDamage, Recovered, TornTail, Unreadable, recover};
 use super::secrets::Secrets;
 use super::size::Size;
-use crate::snapshot::{Batch, Change, Conflict, Event, Seq, Snapshot};
+use crate::snapshot::{Batch, Change, Conflict, Event, Seq};
 use crate::store::live::Live;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use std::ffi::OsString;
@@ -155,10 +155,8 @@ impl Log {
             return group.iter().map(|_| Err(after_failure().into())).collect();
         }
         let mut snapshot = self.live.snapshot();
-        let applied: Vec<Result<Arc<Change>, Conflict>> = group
-            .iter()
-            .map(|prepared| snapshot.apply_in_place(&prepared.batch).map(Arc::new))
-            .collect();
+        let applied: Vec<Result<Arc<Change>, Conflict>> =
+            group.iter().map(|prepared| snapshot.apply_in_place(&prepared.batch).map(Arc::new)).collect();
         let changes = || applied.iter().flatten();
         let written = match changes().next() {
             None => Ok(Vec::new()),
@@ -508,6 +506,20 @@ pub(super) fn refused(unreadable: Unreadable, path: &Path) -> StoreError {
             StoreErrorKind::NewerVersion,
             format!("{path} has format version {version}, and this program reads up to {}", format::VERSION),
         ),
+        Unreadable::Sealed => {
+            let message = if cfg!(feature = "sealing") {
+                format!("the secrets in {path} are sealed, and no key was given")
+            } else {
+                format!(
+                    "the secrets in {path} are sealed; opening it takes the feature `sealing` and the keys"
+                )
+            };
+            StoreError::new(StoreErrorKind::Sealed, message)
+        }
+        Unreadable::Locked(damage) => {
+            let message = format!("a secret in {path} can't be opened with the keys that were given");
+            StoreError::new(StoreErrorKind::Sealed, message).with_source(damage)
+        }
         Unreadable::Damaged(damage) => {
             let FileDamage { line, offset, .. } = damage;
             StoreError::new(

@@ -136,7 +136,5 @@ fn lost_block(line: &[u8], offset: u64) -> bool {
     let first = usize::try_from(BLOCK - offset % BLOCK).unwrap_or(line.len()).min(line.len());
     let (first, rest) = line.split_at(first);
     let all = |block: &[u8], fill| !block.is_empty() && block.iter().all(|byte| *byte == fill);
-    std::iter::once(first)
-        .chain(rest.chunks(BLOCK as usize))
-        .any(|block| all(block, PAD) || all(block, 0))
+    std::iter::once(first).chain(rest.chunks(BLOCK as usize)).any(|block| all(block, PAD) || all(block, 0))
 }
