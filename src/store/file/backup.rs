@@ -42,7 +42,7 @@ pub(super) struct Copying {
     copied: u64,
 }
 
-const STEP: usize = 1 << 20;
+const STEP: usize = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 
 impl Copying {
     /// Begins a copy. There must not be a file at the path yet.
@@ -51,14 +51,7 @@ impl Copying {
             return Err(exists(path));
         }
         let partial = beside(path, ".partial");
-        let file = disk.open(&partial, true).map_err(io_error("could not create", &partial))?;
-        // One that a crash has left is written over; one that somebody is writing is not.
-        let ours = file.try_lock().and_then(|locked| Ok(locked && file.is_named(&partial)?));
-        if !ours.map_err(io_error("could not lock", &partial))? {
-            let message = format!("{} is being written by another backup", partial.display());
-            return Err(StoreError::new(StoreErrorKind::InUse, message));
-        }
-        file.set_len(0).map_err(io_error("could not write to", &partial))?;
+        let file = create(&*disk, &partial)?;
         Ok(Self { disk, source, path: path.to_owned(), partial, file, copied: 0 })
     }
 
@@ -96,11 +89,39 @@ impl Copying {
         match disk.link(partial, path) {
             Ok(()) => disk.remove(partial).map_err(io_error("could not remove", partial))?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
-            // A file system without links.
-            Err(_) => disk.rename(partial, path).map_err(io_error("could not name", path))?,
+            Err(error) => match disk.open_to_read(path) {
+                // A file system without links.
+                Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
+                    disk.rename(partial, path).map_err(io_error("could not name", path))?;
+                }
+                _ => return Err(io_error("could not name", path)(error)),
+            },
         }
         disk.sync_folder(path).map_err(io_error("could not sync the folder of", path))
     }
+}
+
+/// Makes the file that is to be the copy, and locks it.
+fn create(disk: &dyn Disk, partial: &Path) -> Result<Arc<dyn DiskFile>, StoreError> {
+    let could_not = |error| io_error("could not create", partial)(error);
+    let is_ours = |file: &dyn DiskFile| Ok(file.try_lock()? && file.is_named(partial)?);
+    let in_use = || {
+        let message = format!("{} is being written by another backup", partial.display());
+        StoreError::new(StoreErrorKind::InUse, message)
+    };
+    let file = match disk.create_new(partial) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let left = disk.open(partial, false).map_err(could_not)?;
+            if !is_ours(&*left).map_err(could_not)? {
+                return Err(in_use());
+            }
+            // A crash has left it. It may be another name of a backup that is whole, and so is not written over.
+            disk.remove(partial).map_err(could_not)?;
+            disk.create_new(partial).map_err(could_not)?
+        }
+        created => created.map_err(could_not)?,
+    };
+    if is_ours(&*file).map_err(could_not)? { Ok(file) } else { Err(in_use()) }
 }
 
 fn exists(path: &Path) -> StoreError {

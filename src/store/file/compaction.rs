@@ -64,10 +64,10 @@ enum Next {
 }
 
 /// So much is written at a time, and synced, so that no commit waits behind a mountain of unwritten data.
-const STEP: usize = 1 << 20;
+const STEP: usize = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 
 /// When no more than this is left, the old file has been caught up with.
-const CAUGHT_UP: u64 = 64 << 10;
+const CAUGHT_UP: u64 = if cfg!(test) { 512 } else { 64 << 10 };
 
 impl Compaction {
     pub(super) fn new(

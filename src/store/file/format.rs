@@ -38,7 +38,7 @@ const CHECKSUM_LEN: usize = 9;
 pub(super) const MAX_LINE: usize = 256 << 20;
 
 /// A commit of more events is divided into lines of so many: half a megabyte, as accounts go.
-pub(super) const DIVIDE: usize = 1024;
+pub(super) const DIVIDE: usize = if cfg!(test) { 8 } else { 1024 };
 
 /// What fills the space made ready after the last line. JSON text has it nowhere, so that what was not written there
 /// is told from what was; and to whoever reads JSON it is white space.

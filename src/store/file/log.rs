@@ -4,7 +4,7 @@
 
 use super::backup::Source;
 use super::compaction::Compaction;
-use super::disk::{Disk, DiskFile, write_all_at};
+use super::disk::{Disk, DiskFile, read_full_at, write_all_at};
 use super::format::{self, Body, DIVIDE, Entry, Header, PAD, Place};
 use super::parallel::in_order;
 use super::recovery::{FileDamage, Recovered, TornTail, Unreadable, recover};
@@ -107,9 +107,10 @@ impl Log {
         lock_file(&*file, path)?;
         let recovered =
             recover(&*file, options.history, &options.secrets).map_err(|error| refused(error, path))?;
-        let Recovered { header, snapshot, history, size, length, lacks_line_feed, torn } = recovered;
-        let length = repair(&*file, header.is_some(), length, lacks_line_feed, &options.secrets)
-            .map_err(io_error("could not write to", path))?;
+        let Recovered { header, snapshot, history, size, length, group, lacks_line_feed, torn } = recovered;
+        let found = Found { has_header: header.is_some(), group, length, lacks_line_feed };
+        let length =
+            repair(&*file, &found, &options.secrets).map_err(io_error("could not write to", path))?;
         // What a crash left of a rewritten file.
         match disk.remove(&rewritten(path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -394,12 +395,12 @@ struct Append<'a> {
 
 impl Append<'_> {
     /// Lines of many events are not all kept in memory.
-    const MANY: usize = 1 << 20;
+    const MANY: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 
     /// How far a file is padded at least and at most, so that the next commits overwrite what is there instead of
     /// making the file longer, which takes a disk half as long again.
-    const LEAST_PADDING: usize = 64 << 10;
-    const MOST_PADDING: usize = 1 << 20;
+    const LEAST_PADDING: usize = if cfg!(test) { 2 << 10 } else { 64 << 10 };
+    const MOST_PADDING: usize = if cfg!(test) { 16 << 10 } else { 1 << 20 };
 
     fn end(&self) -> u64 {
         self.at + self.lines.len() as u64
@@ -422,7 +423,8 @@ impl Append<'_> {
     /// Writes what is left, and syncs all. How long the file is then.
     fn finish(mut self, length: u64) -> io::Result<u64> {
         let end = self.end();
-        if end > length {
+        // There is always some, so that a file without any is known to be synced.
+        if end >= length {
             let padding = (8 * self.lines.len()).clamp(Self::LEAST_PADDING, Self::MOST_PADDING);
             self.lines.resize(self.lines.len() + padding, PAD);
         }
@@ -432,27 +434,57 @@ impl Append<'_> {
     }
 }
 
-/// Completes a new file, cuts off padding and a torn tail, adds a missing line feed, and syncs. Gives the length of
-/// the file.
-fn repair(
-    file: &dyn DiskFile,
-    has_header: bool,
-    mut length: u64,
-    lacks_line_feed: bool,
-    secrets: &Secrets,
-) -> io::Result<u64> {
-    if file.len()? > length {
-        file.set_len(length)?;
+/// Writes the commits that were written last once more, as they are. If their sync failed, the system may show them and
+/// have thrown them away all the same; and then the next sync would make durable only what is written after them.
+fn rewrite_last(file: &dyn DiskFile, mut start: u64, end: u64) -> io::Result<()> {
+    let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX).min(1 << 20)];
+    while start < end {
+        let most = usize::try_from(end - start).unwrap_or(usize::MAX).min(bytes.len());
+        if read_full_at(file, &mut bytes[..most], start)? < most {
+            return Err(io::Error::other("it has become shorter"));
+        }
+        write_all_at(file, &bytes[..most], start)?;
+        start += most as u64;
     }
+    Ok(())
+}
+
+/// What [`repair`] has to know of a file.
+struct Found {
+    has_header: bool,
+    /// Where the last group of commits begins.
+    group: u64,
+    /// Where the good part ends.
+    length: u64,
+    lacks_line_feed: bool,
+}
+
+/// Completes a new file, adds a missing line feed, syncs, and then cuts off padding and a torn tail. Gives the length
+/// of the file.
+///
+/// Padding is cut off only after a sync, here and when a file is closed, so that a file without any is one whose
+/// content is on the disk.
+fn repair(file: &dyn DiskFile, found: &Found, secrets: &Secrets) -> io::Result<u64> {
+    let Found { has_header, group, mut length, lacks_line_feed } = *found;
     let missing = match (has_header, lacks_line_feed) {
         (false, _) => Header::new(secrets.sealed()).line(),
         (true, true) => b"\n".to_vec(),
         (true, false) => Vec::new(),
     };
+    if missing.is_empty() && file.len()? == length {
+        // Another process may have added the line feed, and not synced it.
+        file.sync()?;
+        return Ok(length);
+    }
+    rewrite_last(file, group, length)?;
     write_all_at(file, &missing, length)?;
     length += missing.len() as u64;
     // Also what a process that was killed had written but not synced must be on the disk before it is served.
     file.sync()?;
+    if file.len()? > length {
+        file.set_len(length)?;
+        file.sync()?;
+    }
     Ok(length)
 }
 

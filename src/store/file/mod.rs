@@ -9,6 +9,8 @@ mod parallel;
 mod reader;
 mod recovery;
 mod secrets;
+#[cfg(test)]
+mod simulation;
 mod size;
 mod verify;
 mod writer;

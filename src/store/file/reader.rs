@@ -127,14 +127,19 @@ impl ReadLine {
     }
 }
 
-/// Whether some block was never written: all of it that the line, which begins at `offset`, has in it is as it was
-/// before. That is padding, or NUL where the file grew. One such byte alone does not say so, unless it is all that the
-/// line has of a block; and no one flipped bit makes one of what a line begins or ends with.
+/// Whether some of the line, which begins at `offset`, was never written: where it should be, there is still what was
+/// there before, which is padding, or NUL where the file grew. A line has neither anywhere. One such byte may be a
+/// flipped bit, and says so only if it is all that the line has of a block; and no one flipped bit makes one of what a
+/// line begins or ends with.
 fn lost_block(line: &[u8], offset: u64) -> bool {
     /// The least that a disk writes at once.
     const BLOCK: u64 = 512;
     let first = usize::try_from(BLOCK - offset % BLOCK).unwrap_or(line.len()).min(line.len());
     let (first, rest) = line.split_at(first);
-    let all = |block: &[u8], fill| !block.is_empty() && block.iter().all(|byte| *byte == fill);
-    std::iter::once(first).chain(rest.chunks(BLOCK as usize)).any(|block| all(block, PAD) || all(block, 0))
+    let unwritten = |byte: u8| [PAD, 0].contains(&byte);
+    let lost = |part: &[u8]| match part {
+        [byte] => unwritten(*byte),
+        _ => part.windows(2).any(|pair| pair[0] == pair[1] && unwritten(pair[0])),
+    };
+    std::iter::once(first).chain(rest.chunks(BLOCK as usize)).any(lost)
 }

@@ -44,6 +44,8 @@ pub(super) struct Recovered {
     pub(super) size: Size,
     /// How long the good part of the file is; what follows is to be cut off.
     pub(super) length: u64,
+    /// Where the commits begin that were written last, with one sync.
+    pub(super) group: u64,
     /// The last line is whole but for its line feed, which is to be added.
     pub(super) lacks_line_feed: bool,
     /// The torn tail, if there is one.
@@ -167,6 +169,7 @@ fn new_file(file: &dyn DiskFile, start: &[u8], end: u64, history: usize) -> Resu
         history: History::new(Seq::START, history),
         size: Size::new(history),
         length: 0,
+        group: 0,
         lacks_line_feed: false,
         torn: (length > 0).then_some(TornTail { line: 1, offset: 0, bytes: length }),
     })
@@ -185,6 +188,8 @@ struct Replay {
     line: u64,
     /// Where the last whole commit ends.
     length: u64,
+    /// Where the commits that share its sync begin.
+    group: u64,
     lacks_line_feed: bool,
     /// A commit of which parts are missing.
     divided: Option<Divided>,
@@ -231,6 +236,7 @@ impl Replay {
             size: Size::new(history),
             line: 1,
             length,
+            group: 0,
             lacks_line_feed: false,
             divided: None,
             suspect: None,
@@ -272,6 +278,7 @@ impl Replay {
     fn take_account(&mut self, account: Arc<Account>, offset: u64, bytes: u64) -> Result<(), LineError> {
         self.base += 1;
         self.length = offset + bytes;
+        self.group = self.length;
         self.size.base += bytes;
         let sid = account.sid();
         let weight = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -318,6 +325,9 @@ impl Replay {
         self.seq = place.seq;
         self.length = offset + bytes;
         self.lacks_line_feed = !ended;
+        if place.joined == 0 {
+            self.group = divided.offset;
+        }
         self.size.push(self.length - divided.offset, divided.weight);
         let change = Change::new(place.seq, divided.actor, divided.at, divided.events);
         self.history.push(Arc::new(change));
@@ -388,6 +398,7 @@ impl Replay {
             history: self.history,
             size: self.size,
             length: self.length,
+            group: self.group,
             lacks_line_feed: self.lacks_line_feed,
             torn,
         })

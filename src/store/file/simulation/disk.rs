@@ -1,0 +1,581 @@
+//! A disk in memory that loses power, tears writes, is full, and fails, when it is told to.
+//!
+//! What it holds of a file is in `platter.rs`, of names in `names.rs`. All chance comes from one seed, so that the
+//! same calls meet the same fate again.
+
+use super::dice::Dice;
+use super::names::{Lost, Names, Node, folder_of};
+use super::platter::{Platter, SECTOR, place};
+use crate::store::file::disk::{Disk, DiskFile};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is done to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operation {
+    Open,
+    Create,
+    Rename,
+    Link,
+    Remove,
+    SyncFolder,
+    Length,
+    Read,
+    Write,
+    SetLength,
+    Sync,
+    IsNamed,
+    Lock,
+}
+
+impl Operation {
+    /// Whether a power cut at it may leave something else than one before it.
+    pub(super) fn changes(self) -> bool {
+        !matches!(self, Self::Open | Self::Length | Self::Read | Self::IsNamed | Self::Lock)
+    }
+}
+
+/// What happens at an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The power goes, while the operation is under way: it may be done, by half, or not.
+    PowerCut,
+    /// The process goes: of a write the first bytes may be done; what was written before stays.
+    Kill,
+    /// The operation fails, done by half or not at all.
+    Error,
+}
+
+/// A disk. Its clones are the same disk.
+#[derive(Clone)]
+pub(super) struct SimDisk(Arc<Mutex<State>>);
+
+struct State {
+    dice: Dice,
+    names: Names,
+    files: BTreeMap<Node, Stored>,
+    next_node: Node,
+    next_handle: u64,
+    /// How many times it was started. What was opened before the last time is of no use.
+    starts: u32,
+    /// It has stopped, and for what reason.
+    stopped: Option<Fault>,
+    planned: Option<(u64, Fault)>,
+    lost: Lost,
+    /// How many sectors more it has room for.
+    room: Option<usize>,
+    /// One operation out of so many is interrupted or done by half.
+    hiccups: Option<u64>,
+    /// The file system has met an error in its own structures, and lets nobody write until it is started anew.
+    read_only: bool,
+    operations: Vec<Operation>,
+    trace: Option<Vec<String>>,
+}
+
+#[derive(Default)]
+struct Stored {
+    platter: Platter,
+    locked_by: Option<u64>,
+}
+
+/// An open file.
+struct SimFile {
+    disk: SimDisk,
+    node: Node,
+    handle: u64,
+    starts: u32,
+    writable: bool,
+    name: String,
+}
+
+/// How an operation is to go.
+#[derive(PartialEq, Eq)]
+enum Course {
+    Well,
+    /// It is done by half, and then the fault is there.
+    Ill(Fault),
+}
+
+impl SimDisk {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let lost = if dice.chance(3, 4) { Lost::Latest } else { Lost::Any };
+        Self(Arc::new(Mutex::new(State {
+            dice,
+            names: Names::default(),
+            files: BTreeMap::new(),
+            next_node: 0,
+            next_handle: 0,
+            starts: 0,
+            stopped: None,
+            planned: None,
+            lost,
+            room: None,
+            hiccups: None,
+            read_only: false,
+            operations: Vec::new(),
+            trace: None,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How names get lost in a power cut; otherwise the seed decides it.
+    pub(super) fn set_lost(&self, lost: Lost) {
+        self.state().lost = lost;
+    }
+
+    /// Plans a fault for the operation after so many others. There is one plan at a time.
+    pub(super) fn plan(&self, after: u64, fault: Fault) {
+        self.state().planned = Some((after, fault));
+    }
+
+    pub(super) fn plan_nothing(&self) {
+        self.state().planned = None;
+    }
+
+    /// Lets the disk take so many bytes more, in whole sectors; or any number.
+    pub(super) fn set_room(&self, bytes: Option<usize>) {
+        self.state().room = bytes.map(|bytes| bytes / SECTOR);
+    }
+
+    /// Has one out of so many reads and writes interrupted or cut short, which is no error.
+    pub(super) fn set_hiccups(&self, one_out_of: Option<u64>) {
+        self.state().hiccups = one_out_of;
+    }
+
+    /// Has it remember what is done to it, for [`SimDisk::trace`].
+    pub(super) fn record(&self) {
+        self.state().trace = Some(Vec::new());
+    }
+
+    pub(super) fn trace(&self) -> Vec<String> {
+        self.state().trace.clone().unwrap_or_default()
+    }
+
+    /// Adds a line of the caller's own to the trace.
+    pub(super) fn note(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.state().trace {
+            trace.push(line());
+        }
+    }
+
+    /// What was done to it since it was made.
+    pub(super) fn operations(&self) -> Vec<Operation> {
+        self.state().operations.clone()
+    }
+
+    /// Whether it has stopped, by a fault that was planned.
+    pub(super) fn stopped(&self) -> Option<Fault> {
+        self.state().stopped
+    }
+
+    /// Starts it after a power cut, at whatever moment that was; what is found then is durable.
+    pub(super) fn restart_after_power_cut(&self) {
+        let state = &mut *self.state();
+        state.names.lose_power(state.lost, &mut state.dice);
+        for stored in state.files.values_mut() {
+            stored.platter.lose_power(&mut state.dice);
+        }
+        state.restart("the power was cut");
+    }
+
+    /// Starts the process anew: what was written is there, and what was not synced is not synced now either.
+    pub(super) fn restart_process(&self) {
+        self.state().restart("the process was killed");
+    }
+
+    /// Starts it again after the fault at which it has stopped.
+    pub(super) fn restart(&self) {
+        match self.stopped() {
+            Some(Fault::PowerCut) => self.restart_after_power_cut(),
+            _ => self.restart_process(),
+        }
+    }
+
+    /// The names of all files that there are, in order.
+    pub(super) fn list(&self) -> Vec<String> {
+        self.state().names.list().map(str::to_owned).collect()
+    }
+
+    /// What a file has in it now.
+    pub(super) fn content(&self, path: &str) -> Option<Vec<u8>> {
+        let state = self.state();
+        Some(state.files.get(&state.names.get(path)?)?.platter.content().to_vec())
+    }
+
+    fn opened(&self, state: &mut State, node: Node, path: &Path, writable: bool) -> Arc<dyn DiskFile> {
+        state.next_handle += 1;
+        let (handle, starts) = (state.next_handle, state.starts);
+        Arc::new(SimFile { disk: self.clone(), node, handle, starts, writable, name: name_of(path) })
+    }
+}
+
+impl State {
+    /// Begins an operation; an error when nothing is done any more.
+    fn begin(&mut self, operation: Operation, what: impl FnOnce() -> String) -> io::Result<Course> {
+        if let Some(fault) = self.stopped {
+            return Err(io::Error::other(format!("the simulated machine has stopped ({fault:?})")));
+        }
+        self.operations.push(operation);
+        let course = match &mut self.planned {
+            Some((0, fault)) => {
+                let fault = *fault;
+                self.planned = None;
+                if fault != Fault::Error {
+                    self.stopped = Some(fault);
+                }
+                Course::Ill(fault)
+            }
+            Some((after, _)) => {
+                *after -= 1;
+                Course::Well
+            }
+            None => Course::Well,
+        };
+        if let Some(trace) = &mut self.trace {
+            let ill = match course {
+                Course::Well => String::new(),
+                Course::Ill(fault) => format!("  <- {fault:?}"),
+            };
+            trace.push(format!("{:>5} {operation:?} {}{ill}", self.operations.len() - 1, what()));
+        }
+        if self.read_only && operation.changes() && course == Course::Well {
+            return Err(ErrorKind::ReadOnlyFilesystem.into());
+        }
+        Ok(course)
+    }
+
+    fn restart(&mut self, why: &str) {
+        self.starts += 1;
+        self.stopped = None;
+        self.planned = None;
+        self.read_only = false;
+        let named = self.names.nodes();
+        self.files.retain(|node, _| named.contains(node));
+        for stored in self.files.values_mut() {
+            stored.locked_by = None;
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("      {why}; found:"));
+            for name in self.names.list() {
+                let length = self.names.get(name).and_then(|node| self.files.get(&node));
+                let length = length.map_or(0, |stored| stored.platter.len());
+                trace.push(format!("      {name}, {length} bytes"));
+            }
+        }
+    }
+
+    /// Does a change of names, whole or, when it goes ill, perhaps.
+    fn change_names(&mut self, course: &Course, change: impl FnOnce(&mut Self)) -> io::Result<()> {
+        // A power cut takes away by itself what was not synced.
+        let happens = matches!(course, Course::Well | Course::Ill(Fault::PowerCut)) || self.dice.chance(1, 2);
+        if happens {
+            change(self);
+        }
+        course.end()
+    }
+
+    fn make(&mut self, name: &str) -> Node {
+        let node = self.next_node;
+        self.next_node += 1;
+        self.files.insert(node, Stored::default());
+        self.names.set(name, node);
+        node
+    }
+
+    /// A new name takes room in its folder, if only a little.
+    fn check_room(&self) -> io::Result<()> {
+        if self.room == Some(0) { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn find(&self, name: &str) -> io::Result<Node> {
+        self.names.get(name).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Whether this operation is to be interrupted or cut short.
+    fn hiccups(&mut self) -> bool {
+        self.hiccups.is_some_and(|one_out_of| self.dice.chance(1, one_out_of))
+    }
+
+    /// How much is done of something that is done by half: often nothing, all of it, or some sectors.
+    fn part_of(&mut self, whole: usize) -> usize {
+        let part = self.dice.index(whole + 1);
+        match self.dice.below(4) {
+            0 => 0,
+            1 => whole,
+            2 => part / SECTOR * SECTOR,
+            _ => part,
+        }
+    }
+
+    /// Does something to a file that may take room or give it back.
+    fn resized(&mut self, node: Node, change: impl FnOnce(&mut Platter)) {
+        let Some(stored) = self.files.get_mut(&node) else { return };
+        let before = stored.platter.takes();
+        change(&mut stored.platter);
+        let after = stored.platter.takes();
+        self.room = self.room.map(|room| (room + before).saturating_sub(after));
+    }
+
+    /// A file that lost a name gives its room back if nobody has another.
+    fn unnamed(&mut self, node: Node) {
+        if !self.names.list().any(|name| self.names.get(name) == Some(node))
+            && let Some(stored) = self.files.get(&node)
+        {
+            self.room = self.room.map(|room| room + stored.platter.takes());
+        }
+    }
+}
+
+impl Course {
+    /// The answer to an operation that was done as this course has it.
+    fn end(&self) -> io::Result<()> {
+        match self {
+            Self::Well => Ok(()),
+            Self::Ill(Fault::Error) => Err(io::Error::other("simulated input/output error")),
+            Self::Ill(fault) => Err(io::Error::other(format!("the simulated machine stops ({fault:?})"))),
+        }
+    }
+}
+
+impl Disk for SimDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        let state = &mut *self.state();
+        let name = name_of(path);
+        let there = state.names.get(&name);
+        let operation = if create && there.is_none() { Operation::Create } else { Operation::Open };
+        let course = state.begin(operation, || name.clone())?;
+        if let Some(node) = there {
+            course.end()?;
+            return Ok(self.opened(state, node, path, true));
+        }
+        if !create {
+            return Err(ErrorKind::NotFound.into());
+        }
+        state.check_room()?;
+        state.change_names(&course, |state| drop(state.make(&name)))?;
+        let node = state.find(&name)?;
+        Ok(self.opened(state, node, path, true))
+    }
+
+    fn open_to_read(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let state = &mut *self.state();
+        let name = name_of(path);
+        state.begin(Operation::Open, || format!("{name} to read"))?.end()?;
+        let node = state.find(&name)?;
+        Ok(self.opened(state, node, path, false))
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let state = &mut *self.state();
+        let name = name_of(path);
+        let course = state.begin(Operation::Create, || format!("{name}, new"))?;
+        if state.names.get(&name).is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        state.check_room()?;
+        state.change_names(&course, |state| drop(state.make(&name)))?;
+        let node = state.find(&name)?;
+        Ok(self.opened(state, node, path, true))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let state = &mut *self.state();
+        let (from, to) = (name_of(from), name_of(to));
+        let course = state.begin(Operation::Rename, || format!("{from} to {to}"))?;
+        one_folder(&from, &to)?;
+        state.find(&from)?;
+        let replaced = state.names.get(&to);
+        state.change_names(&course, |state| {
+            state.names.rename(&from, &to);
+            if let Some(node) = replaced {
+                state.unnamed(node);
+            }
+        })
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let state = &mut *self.state();
+        let (from, to) = (name_of(from), name_of(to));
+        let course = state.begin(Operation::Link, || format!("{from} as {to}"))?;
+        one_folder(&from, &to)?;
+        let node = state.find(&from)?;
+        if state.names.get(&to).is_some() {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        state.check_room()?;
+        state.change_names(&course, |state| state.names.set(&to, node))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let state = &mut *self.state();
+        let name = name_of(path);
+        let course = state.begin(Operation::Remove, || name.clone())?;
+        let node = state.find(&name)?;
+        state.change_names(&course, |state| {
+            state.names.remove(&name);
+            state.unnamed(node);
+        })
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        let state = &mut *self.state();
+        let name = name_of(path);
+        let course = state.begin(Operation::SyncFolder, || folder_of(&name).to_owned())?;
+        match course {
+            Course::Well => state.names.sync(folder_of(&name)),
+            // A file system that can't write its journal stops writing.
+            Course::Ill(Fault::Error) => state.read_only = state.dice.chance(1, 2),
+            Course::Ill(_) => {}
+        }
+        course.end()
+    }
+}
+
+impl SimFile {
+    /// Begins an operation on this file.
+    fn begin(
+        &self,
+        state: &mut State,
+        operation: Operation,
+        what: impl FnOnce() -> String,
+    ) -> io::Result<Course> {
+        let course = state.begin(operation, || format!("{} {}", self.name, what()))?;
+        if self.starts != state.starts {
+            return Err(io::Error::other("the file was opened before the machine stopped"));
+        }
+        if operation.changes() && !self.writable {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        Ok(course)
+    }
+}
+
+impl DiskFile for SimFile {
+    fn len(&self) -> io::Result<u64> {
+        let state = &mut *self.disk.state();
+        self.begin(state, Operation::Length, String::new)?.end()?;
+        Ok(state.files[&self.node].platter.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = &mut *self.disk.state();
+        self.begin(state, Operation::Read, || format!("at {offset}, up to {}", buffer.len()))?.end()?;
+        let most = match (state.hiccups(), buffer.len()) {
+            (true, _) if state.dice.chance(1, 3) => return Err(ErrorKind::Interrupted.into()),
+            (true, length @ 2..) => 1 + state.dice.index(length),
+            (_, length) => length,
+        };
+        Ok(state.files[&self.node].platter.read(&mut buffer[..most], place(offset)?))
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let state = &mut *self.disk.state();
+        let course = self.begin(state, Operation::Write, || format!("at {offset}, {} bytes", bytes.len()))?;
+        let mut most = bytes.len();
+        match course {
+            Course::Well if state.hiccups() => match state.dice.below(3) {
+                0 => return Err(ErrorKind::Interrupted.into()),
+                _ if most > 1 => most = 1 + state.dice.index(most),
+                _ => {}
+            },
+            // Which sectors of it are lost, the power cut decides.
+            Course::Well | Course::Ill(Fault::PowerCut) => {}
+            Course::Ill(Fault::Kill | Fault::Error) => most = state.part_of(most),
+        }
+        let start = place(offset)?;
+        if let Some(room) = state.room {
+            let platter = &state.files[&self.node].platter;
+            while platter.needs(most, start) > room {
+                // As far as the beginning of the last sector that it would take.
+                most = ((start + most - 1) / SECTOR * SECTOR).saturating_sub(start);
+            }
+            if most == 0 && !bytes.is_empty() {
+                course.end()?;
+                return Err(ErrorKind::StorageFull.into());
+            }
+        }
+        state.resized(self.node, |platter| platter.write(&bytes[..most], start));
+        course.end()?;
+        Ok(most)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let state = &mut *self.disk.state();
+        let course = self.begin(state, Operation::SetLength, || format!("to {length}"))?;
+        let length = place(length)?;
+        if matches!(course, Course::Well | Course::Ill(Fault::PowerCut)) || state.dice.chance(1, 2) {
+            state.resized(self.node, |platter| platter.set_len(length));
+        }
+        course.end()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let state = &mut *self.disk.state();
+        let course = self.begin(state, Operation::Sync, String::new)?;
+        let State { files, dice, .. } = state;
+        let platter = &mut files.get_mut(&self.node).ok_or(ErrorKind::NotFound)?.platter;
+        match course {
+            Course::Well => platter.sync(),
+            Course::Ill(Fault::Error) => platter.fail_sync(dice),
+            // The system may have been through with it.
+            Course::Ill(_) if dice.chance(1, 4) => platter.sync(),
+            Course::Ill(_) => {}
+        }
+        course.end()
+    }
+
+    fn is_named(&self, path: &Path) -> io::Result<bool> {
+        let state = &mut *self.disk.state();
+        self.begin(state, Operation::IsNamed, || name_of(path))?.end()?;
+        Ok(state.names.get(&name_of(path)) == Some(self.node))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let state = &mut *self.disk.state();
+        self.begin(state, Operation::Lock, String::new)?.end()?;
+        let stored = state.files.get_mut(&self.node).ok_or(ErrorKind::NotFound)?;
+        let holder = *stored.locked_by.get_or_insert(self.handle);
+        Ok(holder == self.handle)
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let stored = &mut self.disk.state().files;
+        if let Some(stored) = stored.get_mut(&self.node)
+            && stored.locked_by == Some(self.handle)
+        {
+            stored.locked_by = None;
+        }
+    }
+}
+
+impl fmt::Debug for SimDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimDisk").field("files", &self.list()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SimFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimFile").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    path.to_str().expect("simulated paths are Unicode").to_owned()
+}
+
+fn one_folder(from: &str, to: &str) -> io::Result<()> {
+    if folder_of(from) == folder_of(to) { Ok(()) } else { Err(ErrorKind::CrossesDevices.into()) }
+}
+
+#[cfg(test)]
+mod tests;

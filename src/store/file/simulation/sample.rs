@@ -1,0 +1,199 @@
+//! The accounts and batches of a simulation: few names and realms, so that they clash, and lines of all lengths.
+
+use super::dice::Dice;
+use super::model::Model;
+use crate::access::{Actor, Scope};
+use crate::model::account::{Account, Revision};
+use crate::model::contract::Contract;
+use crate::model::name::AccountName;
+use crate::model::realm::SipRealm;
+use crate::model::sid::{AccountSid, ServiceProviderSid};
+use crate::model::status::Status;
+use crate::model::timestamp::Timestamp;
+use crate::model::unit::{Limit, Unit};
+use crate::model::webhook::{Webhook, WebhookUrl};
+use crate::model::webhook_secret::WebhookSecret;
+use crate::snapshot::{Batch, Write};
+use std::sync::{Arc, LazyLock};
+use uuid::Uuid;
+
+/// How many SIDs there are, and names, and realms.
+pub(super) const SIDS: usize = 12;
+const LABELS: usize = 10;
+pub(super) const PROVIDERS: usize = 3;
+
+/// Parsing them takes longer than all the rest, and so it is done once.
+pub(super) struct Samples {
+    pub(super) sids: Vec<AccountSid>,
+    /// Each name in lower case, and the same in upper case.
+    pub(super) names: Vec<[AccountName; 2]>,
+    pub(super) realms: Vec<SipRealm>,
+    pub(super) providers: Vec<ServiceProviderSid>,
+    secret: WebhookSecret,
+    short_hook: Webhook,
+    long_hook: Webhook,
+    actors: [Actor; 2],
+}
+
+pub(super) static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
+    let uuid = |n: usize| Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n as u128);
+    let name = |n: usize| ["account", "ACCOUNT"].map(|word| format!("{word} {n}").parse().unwrap());
+    let hook = |path: &str| {
+        let url = format!("https://hooks.example/{path}");
+        Webhook::new(WebhookUrl::parse(&url).unwrap())
+    };
+    Samples {
+        sids: (0..SIDS).map(|n| AccountSid::from_uuid(uuid(n)).unwrap()).collect(),
+        names: (0..LABELS).map(name).collect(),
+        realms: (0..LABELS).map(|n| format!("realm-{n}.example").parse().unwrap()).collect(),
+        providers: (0..PROVIDERS).map(|n| ServiceProviderSid::from_uuid(uuid(1000 + n)).unwrap()).collect(),
+        secret: WebhookSecret::import("wh_secret_of_a_simulated_account").unwrap(),
+        short_hook: hook("short"),
+        long_hook: hook(&"long/".repeat(190)),
+        actors: ["jane", "joe"].map(|subject| Actor::new(Scope::Admin, subject.parse().unwrap())),
+    }
+});
+
+/// Makes up batches.
+pub(super) struct Writer {
+    dice: Dice,
+    /// A number that no other account written has.
+    stamp: u32,
+}
+
+impl Writer {
+    pub(super) fn new(dice: Dice) -> Self {
+        Self { dice, stamp: 0 }
+    }
+
+    /// A batch by somebody who sees these accounts. One in ten, about, is refused.
+    pub(super) fn batch(&mut self, seen: &Model) -> Batch {
+        let writes = match self.dice.below(100) {
+            0..4 => 0,
+            4..70 => 1,
+            70..90 => 2 + self.dice.index(2),
+            90..99 => 4 + self.dice.index(8),
+            _ => 40,
+        };
+        let mut batch = self.empty();
+        let mut then = seen.clone();
+        for _ in 0..writes {
+            let write = self.write(&then);
+            batch = batch.with(write);
+            // The next write of the batch goes on from this one; unless it is refused, as then the batch will be.
+            if let Ok((next, _)) = seen.commit(&batch) {
+                then = next;
+            } else if self.dice.chance(2, 3) {
+                batch.writes.pop();
+            }
+        }
+        batch
+    }
+
+    /// A batch of so many writes that all go well, but of no more accounts than there are.
+    pub(super) fn large_batch(&mut self, seen: &Model, writes: usize) -> Batch {
+        let mut batch = self.empty();
+        let sids = &SAMPLES.sids;
+        let Some((sid, mut revision)) = sids.iter().find_map(|sid| {
+            let account = seen.accounts.get(sid)?;
+            Some((*sid, account.revision()))
+        }) else {
+            return batch;
+        };
+        let account = Account::clone(&seen.accounts[&sid]);
+        for _ in 0..writes {
+            let licensed_sessions = Limit::AtMost(self.stamp());
+            let write = Write::Replace(Arc::new(Account { revision, licensed_sessions, ..account.clone() }));
+            batch.writes.push(write);
+            revision = revision.next();
+        }
+        batch
+    }
+
+    fn empty(&mut self) -> Batch {
+        let actor = SAMPLES.actors[self.dice.index(2)].clone();
+        // Clocks of writers step back now and then.
+        Batch::new(actor, Timestamp::from_millis(1_795_466_263_042 + self.dice.below(2000) as i64))
+    }
+
+    fn write(&mut self, seen: &Model) -> Write {
+        let sid = SAMPLES.sids[self.dice.index(SIDS)];
+        let there = seen.accounts.get(&sid);
+        let revision = match there {
+            // Who has not seen the latest revision.
+            Some(account) if self.dice.chance(1, 40) => Revision::new(account.revision().get() + 1),
+            Some(account) => account.revision(),
+            None => Revision::FIRST,
+        };
+        match (there, self.dice.below(40)) {
+            (Some(_), 0) | (None, 1..) => Write::Create(Arc::new(self.account(sid, revision, seen))),
+            (_, 1..9) => Write::Delete { sid, expected: revision },
+            _ => Write::Replace(Arc::new(self.account(sid, revision, seen))),
+        }
+    }
+
+    fn account(&mut self, sid: AccountSid, revision: Revision, seen: &Model) -> Account {
+        let samples = &*SAMPLES;
+        let licensed_sessions = Limit::AtMost(self.stamp());
+        let (name, sip_realm) = self.labels(sid, seen);
+        let dice = &mut self.dice;
+        let (registration, queue) = match dice.below(10) {
+            0..6 => (None, None),
+            6..9 => (Some(&samples.short_hook), None),
+            _ => (Some(&samples.long_hook), Some(&samples.long_hook)),
+        };
+        let boxed = |hook: Option<&Webhook>| hook.cloned().map(Box::new);
+        Account {
+            sid,
+            name,
+            unit: Unit { maximum: Limit::Unlimited, ..Unit::sessions(0) },
+            licensed_sessions,
+            sip_realm,
+            webhook_secret: samples.secret.clone(),
+            device_calling_application: None,
+            siprec_application: None,
+            registration_webhook: boxed(registration),
+            queue_event_webhook: boxed(queue),
+            organisation: None,
+            service_provider: samples.providers.get(dice.index(PROVIDERS + 1)).copied(),
+            contract: Contract::RESTRICTED,
+            status: Status::Active,
+            revision,
+            created: Timestamp::from_millis(0),
+            updated: Timestamp::from_millis(i64::from(self.stamp)),
+        }
+    }
+
+    /// The name and the realm that the account has, or others; free ones mostly.
+    fn labels(&mut self, sid: AccountSid, seen: &Model) -> (AccountName, Option<SipRealm>) {
+        let samples = &*SAMPLES;
+        let dice = &mut self.dice;
+        if let Some(account) = seen.accounts.get(&sid)
+            && dice.chance(1, 2)
+        {
+            return (account.name().clone(), account.sip_realm().cloned());
+        }
+        let mut name = dice.index(LABELS);
+        let mut realm = dice.index(LABELS);
+        let others = || seen.accounts.values().filter(|account| account.sid() != sid);
+        if dice.chance(9, 10) {
+            let taken = |name: usize| others().any(|other| samples.names[name].contains(other.name()));
+            name = (0..LABELS).map(|n| (name + n) % LABELS).find(|n| !taken(*n)).unwrap_or(name);
+            let taken = |realm| others().any(|other| other.sip_realm() == Some(&samples.realms[realm]));
+            realm = (0..LABELS).map(|n| (realm + n) % LABELS).find(|n| !taken(*n)).unwrap_or(realm);
+        }
+        let spelling = dice.index(2);
+        let realm = dice.chance(5, 6).then(|| samples.realms[realm].clone());
+        (samples.names[name][spelling].clone(), realm)
+    }
+
+    fn stamp(&mut self) -> u32 {
+        self.stamp += 1;
+        self.stamp
+    }
+}
+
+/// A batch without writes.
+pub(super) fn empty_batch() -> Batch {
+    Batch::new(SAMPLES.actors[0].clone(), Timestamp::from_millis(0))
+}
