@@ -57,7 +57,6 @@ pub mod jambonz;
 mod model;
 mod random;
 #[cfg(feature = "sealing")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the file store does not take a keyring yet"))]
 mod sealing;
 mod snapshot;
 mod store;
@@ -102,7 +101,7 @@ pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, 
 
 // Where accounts are kept.
 #[cfg(feature = "file")]
-pub use store::file::{Backup, FileDamage, FileStore, FileStoreOptions, Opened, TornTail};
+pub use store::file::{Backup, FileDamage, FileStore, FileStoreOptions, Opened, TornTail, Verified};
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 

@@ -36,5 +36,6 @@ mod account;
 mod key;
 mod keyring;
 
+pub(crate) use account::{SealedSecrets, UnsealError};
 pub use key::{SealingKey, SealingKeyError};
 pub use keyring::Keyring;

@@ -13,8 +13,8 @@ use super::secrets::Secrets;
 use crate::model::account::Account;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{Change, Listing, Seq, Snapshot};
-use crate::store::live::Live;
 use crate::store::StoreError;
+use crate::store::live::Live;
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -55,7 +55,10 @@ enum Next {
     /// The others.
     Touched(Vec<Arc<Account>>),
     /// The changes from this one on, from this part on.
-    Changes { change: usize, part: usize },
+    Changes {
+        change: usize,
+        part: usize,
+    },
     /// What was committed meanwhile.
     Rest,
 }

@@ -69,6 +69,10 @@ pub(super) enum LineError {
     Contradiction(String),
     #[error("a secret in it can't be read: {0}")]
     Secret(String),
+    /// No key opens it.
+    #[cfg_attr(not(feature = "sealing"), expect(dead_code, reason = "then nothing sealed is read"))]
+    #[error("{0}")]
+    Locked(String),
 }
 
 /// The first line of a file.
@@ -236,11 +240,6 @@ impl Body {
         Ok(Self { json, weight })
     }
 
-    /// How many bytes it has, about.
-    pub(super) fn len(&self) -> usize {
-        self.json.len()
-    }
-
     /// Appends the whole line to these.
     pub(super) fn write(&self, place: Place, lines: &mut Vec<u8>) {
         with_checksum(lines, |line| {
@@ -389,7 +388,7 @@ impl Line {
     pub(super) fn read(line: &[u8], secrets: &Secrets) -> Result<Self, LineError> {
         let json = checked(line)?;
         let account = |record: Box<AccountRecord>, sealed: Option<Boxes>| {
-            let record = secrets.open(*record, sealed)?;
+            let record = secrets.open(*record, sealed.as_ref())?;
             Account::try_from(record).map(Arc::new).map_err(LineError::Record)
         };
         if json.starts_with(ACCOUNT.as_bytes()) {

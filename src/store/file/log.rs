@@ -10,7 +10,7 @@ use super::parallel::in_order;
 use super::recovery::{FileDamage, Recovered, TornTail, Unreadable, recover};
 use super::secrets::Secrets;
 use super::size::Size;
-use crate::snapshot::{Batch, Change, Conflict, Event, Seq, Snapshot};
+use crate::snapshot::{Batch, Change, Conflict, Event, Seq};
 use crate::store::live::Live;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use std::ffi::OsString;
@@ -108,9 +108,9 @@ impl Log {
         let recovered =
             recover(&*file, options.history, &options.secrets).map_err(|error| refused(error, path))?;
         let Recovered { header, snapshot, history, size, length, group, lacks_line_feed, torn } = recovered;
-        rewrite_last(&*file, group, length).map_err(io_error("could not write to", path))?;
-        let length = repair(&*file, header.is_some(), length, lacks_line_feed, &options.secrets)
-            .map_err(io_error("could not write to", path))?;
+        let found = Found { has_header: header.is_some(), group, length, lacks_line_feed };
+        let length =
+            repair(&*file, &found, &options.secrets).map_err(io_error("could not write to", path))?;
         // What a crash left of a rewritten file.
         match disk.remove(&rewritten(path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -156,10 +156,8 @@ impl Log {
             return group.iter().map(|_| Err(after_failure().into())).collect();
         }
         let mut snapshot = self.live.snapshot();
-        let applied: Vec<Result<Arc<Change>, Conflict>> = group
-            .iter()
-            .map(|prepared| snapshot.apply_in_place(&prepared.batch).map(Arc::new))
-            .collect();
+        let applied: Vec<Result<Arc<Change>, Conflict>> =
+            group.iter().map(|prepared| snapshot.apply_in_place(&prepared.batch).map(Arc::new)).collect();
         let changes = || applied.iter().flatten();
         let written = match changes().next() {
             None => Ok(Vec::new()),
@@ -425,7 +423,8 @@ impl Append<'_> {
     /// Writes what is left, and syncs all. How long the file is then.
     fn finish(mut self, length: u64) -> io::Result<u64> {
         let end = self.end();
-        if end > length {
+        // There is always some, so that a file without any is known to be synced.
+        if end >= length {
             let padding = (8 * self.lines.len()).clamp(Self::LEAST_PADDING, Self::MOST_PADDING);
             self.lines.resize(self.lines.len() + padding, PAD);
         }
@@ -450,27 +449,42 @@ fn rewrite_last(file: &dyn DiskFile, mut start: u64, end: u64) -> io::Result<()>
     Ok(())
 }
 
-/// Completes a new file, cuts off padding and a torn tail, adds a missing line feed, and syncs. Gives the length of
-/// the file.
-fn repair(
-    file: &dyn DiskFile,
+/// What [`repair`] has to know of a file.
+struct Found {
     has_header: bool,
-    mut length: u64,
+    /// Where the last group of commits begins.
+    group: u64,
+    /// Where the good part ends.
+    length: u64,
     lacks_line_feed: bool,
-    secrets: &Secrets,
-) -> io::Result<u64> {
-    if file.len()? > length {
-        file.set_len(length)?;
-    }
+}
+
+/// Completes a new file, adds a missing line feed, syncs, and then cuts off padding and a torn tail. Gives the length
+/// of the file.
+///
+/// Padding is cut off only after a sync, here and when a file is closed, so that a file without any is one whose
+/// content is on the disk.
+fn repair(file: &dyn DiskFile, found: &Found, secrets: &Secrets) -> io::Result<u64> {
+    let Found { has_header, group, mut length, lacks_line_feed } = *found;
     let missing = match (has_header, lacks_line_feed) {
         (false, _) => Header::new(secrets.sealed()).line(),
         (true, true) => b"\n".to_vec(),
         (true, false) => Vec::new(),
     };
+    if missing.is_empty() && file.len()? == length {
+        // Another process may have added the line feed, and not synced it.
+        file.sync()?;
+        return Ok(length);
+    }
+    rewrite_last(file, group, length)?;
     write_all_at(file, &missing, length)?;
     length += missing.len() as u64;
     // Also what a process that was killed had written but not synced must be on the disk before it is served.
     file.sync()?;
+    if file.len()? > length {
+        file.set_len(length)?;
+        file.sync()?;
+    }
     Ok(length)
 }
 
@@ -524,6 +538,20 @@ pub(super) fn refused(unreadable: Unreadable, path: &Path) -> StoreError {
             StoreErrorKind::NewerVersion,
             format!("{path} has format version {version}, and this program reads up to {}", format::VERSION),
         ),
+        Unreadable::Sealed => {
+            let message = if cfg!(feature = "sealing") {
+                format!("the secrets in {path} are sealed, and no key was given")
+            } else {
+                format!(
+                    "the secrets in {path} are sealed; opening it takes the feature `sealing` and the keys"
+                )
+            };
+            StoreError::new(StoreErrorKind::Sealed, message)
+        }
+        Unreadable::Locked(damage) => {
+            let message = format!("a secret in {path} can't be opened with the keys that were given");
+            StoreError::new(StoreErrorKind::Sealed, message).with_source(damage)
+        }
         Unreadable::Damaged(damage) => {
             let FileDamage { line, offset, .. } = damage;
             StoreError::new(

@@ -12,11 +12,13 @@ mod secrets;
 #[cfg(test)]
 mod simulation;
 mod size;
+mod verify;
 mod writer;
 
 pub use backup::Backup;
 pub use log::Opened;
 pub use recovery::{FileDamage, TornTail};
+pub use verify::Verified;
 
 use crate::model::account::Account;
 use crate::model::name::AccountName;
@@ -113,6 +115,17 @@ impl FileStoreOptions {
         self
     }
 
+    /// Keeps webhook secrets and the passwords of webhooks sealed with the first key of this keyring; every one of its
+    /// keys opens what was sealed with it. A file whose secrets are in clear is rewritten with all of them sealed when
+    /// it is opened, before anything else; from then on it opens only with the keys. What was sealed with another key
+    /// stays so until [`FileStore::reseal`].
+    #[cfg(feature = "sealing")]
+    #[must_use]
+    pub fn sealed_with(mut self, keyring: crate::Keyring) -> Self {
+        self.secrets = Secrets::sealed_with(keyring);
+        self
+    }
+
     /// Opens the file; creates it when there is none.
     ///
     /// # Errors
@@ -121,6 +134,7 @@ impl FileStoreOptions {
     /// [`Damaged`](StoreErrorKind::Damaged) when it does not read back (the source is a [`FileDamage`], if it is an
     /// account file at all),
     /// [`NewerVersion`](StoreErrorKind::NewerVersion) when a newer version of this crate wrote it,
+    /// [`Sealed`](StoreErrorKind::Sealed) when its secrets are sealed and no key that was given opens them,
     /// [`Io`](StoreErrorKind::Io) when the system refuses.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<FileStore, StoreError> {
         let path = path.as_ref().to_owned();
@@ -128,11 +142,8 @@ impl FileStoreOptions {
         let (requests, asked) = bounded(QUEUE);
         let itself = requests.downgrade();
         let secrets = self.secrets.clone();
-        let options = LogOptions {
-            history: self.history,
-            worth_compacting: self.compact_from,
-            secrets: self.secrets,
-        };
+        let options =
+            LogOptions { history: self.history, worth_compacting: self.compact_from, secrets: self.secrets };
         std::thread::Builder::new()
             .name("gateway-accounts".into())
             .spawn(move || writer::run(&path, options, &start, &asked, &itself))
@@ -141,6 +152,23 @@ impl FileStoreOptions {
             })?;
         let (live, opened) = started.recv().await.unwrap_or_else(|_| Err(gone()))?;
         Ok(FileStore { live, opened, requests, secrets })
+    }
+}
+
+impl FileStoreOptions {
+    /// Reads a file as opening does, and changes nothing: neither is it locked, completed, nor upgraded. So it can be
+    /// done to a file that is in use (then the commit that is just being written may be a torn tail), and to one that
+    /// may not be written to.
+    ///
+    /// Without a keyring, secrets that are sealed are not looked at.
+    ///
+    /// # Errors
+    /// As [`FileStoreOptions::open`]; the first thing that is wrong. Of kind [`Io`](StoreErrorKind::Io), too, when
+    /// there is no file.
+    pub async fn verify(self, path: impl AsRef<Path>) -> Result<Verified, StoreError> {
+        let path = path.as_ref().to_owned();
+        let secrets = if self.secrets.sealed() { self.secrets } else { self.secrets.unopened() };
+        blocking("verify", move || verify::verify(&RealDisk, &path, &secrets)).await
     }
 }
 
@@ -154,6 +182,26 @@ impl FileStore {
     /// As [`FileStoreOptions::open`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         FileStoreOptions::default().open(path).await
+    }
+
+    /// Reads a file as opening does, and changes nothing, with the default [`FileStoreOptions`].
+    ///
+    /// ```
+    /// use gateway_accounts::FileStore;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("accounts.log");
+    /// # futures_lite::future::block_on(async {
+    /// FileStore::open(&path).await?.close().await;
+    /// let verified = FileStore::verify(&path).await?;
+    /// assert_eq!((verified.accounts, verified.torn_tail), (0, None));
+    /// # Ok::<(), gateway_accounts::StoreError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`FileStoreOptions::verify`].
+    pub async fn verify(path: impl AsRef<Path>) -> Result<Verified, StoreError> {
+        FileStoreOptions::default().verify(path).await
     }
 
     /// What was found when the file was opened.
@@ -172,6 +220,19 @@ impl FileStore {
         let (reply, compacted) = bounded(1);
         self.requests.send(Request::Compact { reply }).await.map_err(|_| gone())?;
         compacted.recv().await.map_err(|_| gone())?
+    }
+
+    /// Seals all secrets with the first key of the keyring that the store was opened with, so that no other is needed
+    /// any more, and rewrites the file in one step. Commits go on meanwhile. Without a keyring it only rewrites the
+    /// file.
+    ///
+    /// # Errors
+    /// As [`FileStore::compact`].
+    #[cfg(feature = "sealing")]
+    pub async fn reseal(&self) -> Result<(), StoreError> {
+        // Whatever is written since the store was opened is sealed with the first key, also while the file is being
+        // rewritten.
+        self.compact().await
     }
 
     /// Copies the file to a new one, as it is at this moment, while commits go on. The copy is a whole account file,

@@ -87,6 +87,8 @@ pub(super) enum Unreadable {
     NewerVersion(u32),
     /// Its secrets are sealed, and there is no key.
     Sealed,
+    /// A secret is sealed with a key that is not there, or does not open with the one that is.
+    Locked(FileDamage),
     Damaged(FileDamage),
 }
 
@@ -154,12 +156,7 @@ fn end_of_content(file: &dyn DiskFile) -> io::Result<u64> {
 
 /// A file that has no line: new, or created and not completed. Any other start is somebody else's file, and stays as
 /// it is.
-fn new_file(
-    file: &dyn DiskFile,
-    start: &[u8],
-    end: u64,
-    history: usize,
-) -> Result<Recovered, Unreadable> {
+fn new_file(file: &dyn DiskFile, start: &[u8], end: u64, history: usize) -> Result<Recovered, Unreadable> {
     let length = file.len()?;
     if end > start.len() as u64 || length > MAX_HEADER as u64 || !Header::begins(start) {
         let resembles = matches!(Header::read(start), Err(NoHeader::Damaged));
@@ -294,13 +291,7 @@ impl Replay {
         }
     }
 
-    fn take_commit(
-        &mut self,
-        commit: Commit,
-        offset: u64,
-        bytes: u64,
-        ended: bool,
-    ) -> Result<(), LineError> {
+    fn take_commit(&mut self, commit: Commit, offset: u64, bytes: u64, ended: bool) -> Result<(), LineError> {
         let Commit { place, at, actor, events, more } = commit;
         let expected = self.seq.next();
         if place.seq != expected {
@@ -431,5 +422,13 @@ fn fits(sid: AccountSid, expected: Revision, actual: Revision) -> Result<(), Lin
 }
 
 fn damaged(line: u64, offset: u64, error: &LineError) -> Unreadable {
-    Unreadable::Damaged(FileDamage { line, offset, reason: error.to_string() })
+    let damage = FileDamage { line, offset, reason: error.to_string() };
+    if matches!(error, LineError::Locked(_)) {
+        Unreadable::Locked(damage)
+    } else {
+        Unreadable::Damaged(damage)
+    }
 }
+
+#[cfg(test)]
+mod tests;

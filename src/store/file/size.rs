@@ -68,9 +68,14 @@ mod tests {
     #[test]
     fn superseded_by_more_than_half_and_worth_it() {
         let size = Size { base: 1000, ..Size::default() };
-        for (length, worth, expected) in
-            [(1000, 1, false), (2000, 1, false), (2001, 1, true), (2001, 1002, false), (5000, 1002, true), (0, 0, false)]
-        {
+        for (length, worth, expected) in [
+            (1000, 1, false),
+            (2000, 1, false),
+            (2001, 1, true),
+            (2001, 1002, false),
+            (5000, 1002, true),
+            (0, 0, false),
+        ] {
             assert_eq!(size.is_superseded(length, worth), expected, "{length}, {worth}");
         }
     }

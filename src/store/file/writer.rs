@@ -15,13 +15,22 @@ use std::thread::JoinHandle;
 
 /// What the thread is asked.
 pub(super) enum Request {
-    Commit { prepared: Prepared, reply: Sender<Result<Arc<Change>, CommitError>> },
-    Compact { reply: Sender<Result<(), StoreError>> },
+    Commit {
+        prepared: Prepared,
+        reply: Sender<Result<Arc<Change>, CommitError>>,
+    },
+    Compact {
+        reply: Sender<Result<(), StoreError>>,
+    },
     /// The rewriting thread has done its part.
     Compacted,
     /// Where the file ends now, for whoever copies it.
-    End { reply: Sender<Result<super::backup::Source, StoreError>> },
-    Close { reply: Sender<()> },
+    End {
+        reply: Sender<Result<super::backup::Source, StoreError>>,
+    },
+    Close {
+        reply: Sender<()>,
+    },
 }
 
 /// What the thread tells when it has opened the file.
