@@ -341,13 +341,17 @@ impl State {
         self.hiccups.is_some_and(|one_out_of| self.dice.chance(1, one_out_of))
     }
 
-    /// How much is done of something that is done by half: often nothing, all of it, or some sectors.
-    fn part_of(&mut self, whole: usize) -> usize {
-        let part = self.dice.index(whole + 1);
-        match self.dice.below(4) {
+    /// How much is written of what is written by half: often nothing, all of it, some sectors, or a line with its line
+    /// feed or without.
+    fn part_of(&mut self, bytes: &[u8]) -> usize {
+        let part = self.dice.index(bytes.len() + 1);
+        let line = bytes[..part].iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        match self.dice.below(6) {
             0 => 0,
-            1 => whole,
+            1 => bytes.len(),
             2 => part / SECTOR * SECTOR,
+            3 => line,
+            4 => part.min(line + 1),
             _ => part,
         }
     }
@@ -531,7 +535,7 @@ impl DiskFile for SimFile {
             },
             // Which sectors of it are lost, the power cut decides.
             Course::Well | Course::Ill(Fault::PowerCut) => {}
-            Course::Ill(Fault::Kill | Fault::Error) => most = state.part_of(most),
+            Course::Ill(Fault::Kill | Fault::Error) => most = state.part_of(bytes),
         }
         let start = place(offset)?;
         if let Some(room) = state.room {
