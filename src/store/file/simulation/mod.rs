@@ -117,6 +117,7 @@ fn mistakes_are_found() {
         (Mistake::NoFolderSync, 200),
         (Mistake::RetriedSync, 200),
         (Mistake::IgnoredWriteError, 200),
+        (Mistake::IgnoredShortWrite, 200),
     ] {
         let sabotaged = with(mistake);
         let found = (0..within).find_map(|seed| Some((seed, simulate(seed, &sabotaged, false).err()?)));

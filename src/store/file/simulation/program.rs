@@ -151,6 +151,7 @@ fn live(run: &mut Run) -> Checked {
             5..8 if run.is_backing_up() => run.back_up()?,
             5 | 6 if run.wants_compaction() || run.dice.chance(1, 2) => run.compact(false)?,
             8 if run.dice.chance(1, 2) => run.back_up()?,
+            9 if run.dice.chance(1, 4) => run.intrude()?,
             9 => run.disk.set_room(None),
             _ => {}
         }

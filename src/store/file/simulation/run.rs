@@ -12,6 +12,7 @@ use crate::store::file::disk::Disk;
 use crate::store::file::format::DIVIDE;
 use crate::store::file::log::{Log, LogOptions, Prepared};
 use crate::store::file::secrets::Secrets;
+use crate::store::file::verify::verify;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -88,6 +89,9 @@ pub(super) struct Run {
     course: Course,
     /// So many of them were acknowledged.
     acknowledged: u64,
+    /// Whether the end of the file may be torn though all that was submitted was acknowledged: it is new, or of
+    /// another time.
+    may_be_torn: bool,
     pub(super) tally: Tally,
 }
 
@@ -111,6 +115,7 @@ impl Run {
             backups: Backups::default(),
             course: Course::new(),
             acknowledged: 0,
+            may_be_torn: true,
             tally: Tally::default(),
         }
     }
@@ -168,7 +173,13 @@ impl Run {
                     let found = live.snapshot();
                     same("the commit that opening tells of", &opened.seq, &found.seq())?;
                     same("how many accounts opening tells of", &opened.accounts, &found.len())?;
-                    self.tally.torn_tails += u64::from(opened.torn_tail.is_some());
+                    if let Some(torn) = opened.torn_tail {
+                        self.tally.torn_tails += 1;
+                        if self.acknowledged == self.course.seq() && !self.may_be_torn {
+                            return Err(format!("{torn:?} was cut off, and nothing can have been torn"));
+                        }
+                    }
+                    self.may_be_torn = false;
                     self.tally.upgrades += u64::from(opened.upgraded_from.is_some());
                     return self.found(log);
                 }
@@ -376,6 +387,30 @@ impl Run {
 
     pub(super) fn wants_compaction(&self) -> bool {
         self.log.as_ref().is_some_and(Log::wants_compaction)
+    }
+
+    /// Another process finds the file in use, and the same in it as everybody.
+    pub(super) fn intrude(&mut self) -> Checked {
+        let Some(log) = &self.log else { return Ok(()) };
+        let troubles = self.disk.troubles();
+        self.disk.note(|| "another process looks".to_owned());
+        let other = Log::open(Arc::clone(&self.given), Path::new(PATH), self.options.clone());
+        match other {
+            Ok(_) => return Err("it was opened while it was open".to_owned()),
+            Err(error) if error.kind() == StoreErrorKind::InUse => {}
+            Err(error) => self.check_error(&error, troubles)?,
+        }
+        match verify(&*self.given, Path::new(PATH), &self.options.secrets) {
+            // What has failed may be there or not, until the file is opened anew.
+            Ok(_) if self.health != Health::Good => Ok(()),
+            Ok(verified) => {
+                same("the commit that is verified", &verified.seq.get(), &self.acknowledged)?;
+                same("how many accounts are verified", &verified.accounts, &log.live().snapshot().len())?;
+                same("what would be cut off", &verified.torn_tail, &None)
+            }
+            Err(error) if self.health != Health::Good && error.kind() == StoreErrorKind::Damaged => Ok(()),
+            Err(error) => self.check_error(&error, troubles).map_err(|why| format!("verifying: {why}")),
+        }
     }
 
     pub(super) fn close(&mut self) {

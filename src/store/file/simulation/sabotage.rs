@@ -25,6 +25,8 @@ pub(super) enum Mistake {
     RetriedSync,
     /// An error of a write is taken for done.
     IgnoredWriteError,
+    /// A write that was cut short is taken for whole.
+    IgnoredShortWrite,
 }
 
 /// Has a mistake made on a disk.
@@ -99,6 +101,7 @@ impl DiskFile for MistakenFile {
         }
         match self.file.write_at(bytes, offset) {
             Err(_) if self.mistake == Mistake::IgnoredWriteError => Ok(bytes.len()),
+            Ok(_) if self.mistake == Mistake::IgnoredShortWrite => Ok(bytes.len()),
             result => result,
         }
     }
