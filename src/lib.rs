@@ -51,6 +51,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod clock;
 #[cfg(feature = "jambonz")]
 pub mod jambonz;
@@ -61,6 +62,7 @@ mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod webhooks;
+mod yielding;
 
 // The front desk, and who stands at it.
 pub use access::{Access, Action, Actor, FieldAccess, Scope, Subject, SubjectError};
@@ -95,7 +97,13 @@ pub use model::patch::AccountPatch;
 pub use model::problem::{Problem, Problems, ValueError};
 
 // All accounts at one moment, and the next.
-pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, Seq, Snapshot, Write};
+pub use snapshot::{
+    AccountHistory, AdvanceError, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, Listing, Page,
+    Seq, Snapshot, Write,
+};
+
+// What changed, as it may be shown.
+pub use audit::{AuditAction, AuditEntry, FieldChange};
 
 // Where accounts are kept.
 #[cfg(feature = "file")]

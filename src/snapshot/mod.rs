@@ -1,11 +1,13 @@
 //! All accounts at one moment, and the one pure function that steps from one moment to the next.
 
 mod batch;
+mod history;
 mod listing;
 mod ordered;
 mod trie;
 
 pub use batch::{Batch, Change, Conflict, Event, Seq, Write};
+pub use history::{AccountHistory, HistoryEntry, HistoryPage};
 pub use listing::{Listing, Page};
 
 use crate::model::account::{Account, Revision};
