@@ -67,8 +67,8 @@ mod yielding;
 // The front desk, and who stands at it.
 pub use access::{Access, Action, Actor, FieldAccess, Scope, Subject, SubjectError};
 pub use accounts::{
-    Accounts, AnyApplication, Applications, Error, NewAccount, NoApplications, NoSessions, RealmMatch,
-    RunningSessions, WhileRunning,
+    Accounts, AnyApplication, Applications, AuditPage, Error, ImportPhase, ImportProgress, ImportStreamError,
+    NewAccount, NoApplications, NoSessions, RealmMatch, Refusal, Refusals, RunningSessions, WhileRunning,
 };
 
 // An account, and what it is made of.
@@ -99,7 +99,7 @@ pub use model::problem::{Problem, Problems, ValueError};
 // All accounts at one moment, and the next.
 pub use snapshot::{
     AccountHistory, AdvanceError, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, Listing, Page,
-    Seq, Snapshot, Write,
+    Seq, Snapshot, Write, WriteProgress,
 };
 
 // What changed, as it may be shown.

@@ -217,13 +217,10 @@ impl fmt::Display for FieldChange {
             What::Secret { .. } => f.write_str(" changed"),
             What::Shown { before, after } => {
                 for (arrow, value) in [(" ", before), (" -> ", after)] {
-                    match value {
+                    if let Some(value) = value {
                         // Of a new account there is no arrow, and of a deleted one none is needed.
-                        Some(value) => {
-                            f.write_str(if before.is_none() { " " } else { arrow })?;
-                            one_line(f, value)?;
-                        }
-                        None => {}
+                        f.write_str(if before.is_none() { " " } else { arrow })?;
+                        one_line(f, value)?;
                     }
                 }
                 Ok(())

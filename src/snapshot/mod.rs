@@ -6,7 +6,7 @@ mod listing;
 mod ordered;
 mod trie;
 
-pub use batch::{Batch, Change, Conflict, Event, Seq, Write};
+pub use batch::{Batch, Change, Conflict, Event, Seq, Write, WriteProgress};
 pub use history::{AccountHistory, HistoryEntry, HistoryPage};
 pub use listing::{Listing, Page};
 
