@@ -32,7 +32,9 @@
 //! | showing an account, storing one | [`AccountView`], [`AccountRecord`] |
 //! | the data plane | [`Snapshot`] |
 //! | keeping accounts | [`FileStore`], [`MemoryStore`], [`AccountStore`] |
-//! | following changes, the audit trail | [`AccountStore::changes`], [`Change`] |
+//! | following changes | [`AccountStore::changes`], [`Change`] |
+//! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
+//! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
 //! | a store of one's own | [`AccountStore`], [`Snapshot::apply`], `testkit` |
 //!
 //! # Executors, features, dependencies

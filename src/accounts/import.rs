@@ -148,28 +148,47 @@ impl Accounts {
         if accounts.is_empty() {
             return Ok(0);
         }
-        self.check_all(&accounts, &chunk).await?;
-        chunk.tell(ImportPhase::Writing, 0);
+        // What is taken here is the store's to find: it looks in any case. Only when something is wrong is it asked
+        // about every account, to tell everything together.
+        let found = self.check_all(&accounts, &chunk, Taken::LeaveToStore).await?;
+        if !found.is_empty() {
+            return Err(self.all_refused(&accounts, &chunk, found).await);
+        }
         let writing = chunk.clone();
         let batch = Batch::new(actor.clone(), self.0.clock.now())
             .with_all(accounts.iter().cloned().map(Write::Create))
             .on_progress(move |progress| writing.tell(ImportPhase::Writing, progress.done));
+        chunk.tell(ImportPhase::Writing, 0);
         match self.0.store.commit(batch).await {
             Ok(_) => {
                 chunk.tell(ImportPhase::Writing, accounts.len());
                 Ok(accounts.len())
             }
-            // Somebody was faster than the check, which is now asked again; it may find more, or find it gone.
             Err(CommitError::Conflict(conflict)) => {
-                self.check_all(&accounts, &chunk).await?;
-                Err(refused(&accounts, &chunk, &conflict))
+                let found = of_conflict(&accounts, &chunk, &conflict);
+                Err(self.all_refused(&accounts, &chunk, found).await)
             }
             Err(CommitError::Store(error)) => Err(Error::Store(error)),
         }
     }
 
-    /// Every rule of an import, for each account.
-    async fn check_all(&self, accounts: &[Arc<Account>], chunk: &Chunk) -> Result<(), Error> {
+    /// All that is wrong with any account; or what was found, if by now nothing is.
+    async fn all_refused(&self, accounts: &[Arc<Account>], chunk: &Chunk, found: Refusals) -> Error {
+        match self.check_all(accounts, chunk, Taken::LookUp).await {
+            Ok(refusals) if !refusals.is_empty() => Error::Refused(Box::new(refusals)),
+            Ok(_) => Error::Refused(Box::new(found)),
+            Err(error) => error,
+        }
+    }
+
+    /// Every rule of an import: all problems of all accounts when they are looked up, or else those of the first that
+    /// has any.
+    async fn check_all(
+        &self,
+        accounts: &[Arc<Account>],
+        chunk: &Chunk,
+        taken: Taken,
+    ) -> Result<Refusals, Error> {
         let repeated = repeated(accounts).await;
         let mut repeated = repeated.into_iter().peekable();
         let live = self.0.store.live();
@@ -180,9 +199,10 @@ impl Accounts {
                 yield_now().await;
             }
             let mut problems = Problems::none();
-            match &live {
-                Some(now) => look_up(now, account, &mut problems),
-                None => self.ask(account, &mut problems).await?,
+            match (taken, &live) {
+                (Taken::LeaveToStore, _) => {}
+                (Taken::LookUp, Some(now)) => look_up(now, account, &mut problems),
+                (Taken::LookUp, None) => self.ask(account, &mut problems).await?,
             }
             while let Some((_, field)) = repeated.next_if(|(repeated, _)| *repeated == position) {
                 let message = "is that of an earlier account of this import";
@@ -194,9 +214,12 @@ impl Accounts {
             self.check_webhooks(account, |_| true, &mut problems);
             self.check_applications(account, |_| true, &mut problems).await?;
             refusals.add(chunk.first + position, account, problems);
+            if taken == Taken::LeaveToStore && !refusals.is_empty() {
+                return Ok(refusals);
+            }
         }
         chunk.tell(ImportPhase::Checking, accounts.len());
-        if refusals.count() == 0 { Ok(()) } else { Err(Error::Refused(Box::new(refusals))) }
+        Ok(refusals)
     }
 
     /// What of the account is taken, in a store that is not in memory.
@@ -215,6 +238,15 @@ impl Accounts {
         }
         Ok(())
     }
+}
+
+/// Who finds what is taken by the accounts that are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// The store, when it is told to write.
+    LeaveToStore,
+    /// The check.
+    LookUp,
 }
 
 /// What is imported together, and who is told of it.
@@ -240,9 +272,6 @@ fn first_revision(account: Account) -> Arc<Account> {
 
 /// What of the account is taken by those that are here.
 fn look_up(now: &Snapshot, account: &Account, problems: &mut Problems) {
-    if now.is_empty() {
-        return;
-    }
     if now.by_sid(account.sid).is_some() {
         problems.push(sid_taken());
     }
@@ -304,19 +333,18 @@ fn repeats<'a, K: Hash + Eq>(
     }
 }
 
-/// What the store found, in the shape of what the check finds.
-fn refused(accounts: &[Arc<Account>], chunk: &Chunk, conflict: &Conflict) -> Error {
+/// What the store found, in the shape of what the check would have found.
+fn of_conflict(accounts: &[Arc<Account>], chunk: &Chunk, conflict: &Conflict) -> Refusals {
     let (field, sid) = match conflict {
         Conflict::Taken { field, sid, .. } => (*field, *sid),
         // Of creations there is no other conflict.
         Conflict::Revision { sid, .. } | Conflict::Missing { sid } => (Field::AccountSid, *sid),
     };
     let mut refusals = Refusals::default();
-    match accounts.iter().enumerate().rfind(|(_, account)| account.sid == sid) {
-        Some((position, account)) => {
-            refusals.add(chunk.first + position, account, taken(field).into());
-            Error::Refused(Box::new(refusals))
-        }
-        None => Error::Invalid(taken(field).into()),
+    // A store that names an account which it was not given is broken; the first then stands for all.
+    let position = accounts.iter().position(|account| account.sid == sid).unwrap_or(0);
+    if let Some(account) = accounts.get(position) {
+        refusals.add(chunk.first + position, account, taken(field).into());
     }
+    refusals
 }

@@ -7,8 +7,7 @@ use crate::model::sid::AccountSid;
 use serde::Serialize;
 use std::fmt;
 
-/// Which accounts of an import were refused, in the order in which they were handed over. Never empty, and never
-/// longer than [`Refusals::MAX_LEN`]: of the rest, the number is told.
+/// Which accounts of an import were refused, in the order in which they were handed over. Never longer than [`Refusals::MAX_LEN`]: of the rest, the number is told.
 ///
 /// In JSON:
 /// `{"refused": [{"position": 3, "account_sid": "…", "name": "Acme", "problems": […]}], "more": 0}`, the problems as
@@ -52,6 +51,10 @@ impl Refusals {
     #[must_use]
     pub fn count(&self) -> usize {
         self.refused.len() + self.more
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.refused.is_empty()
     }
 
     /// Adds an account, if something is wrong with it.
