@@ -423,8 +423,7 @@ impl Append<'_> {
     /// Writes what is left, and syncs all. How long the file is then.
     fn finish(mut self, length: u64) -> io::Result<u64> {
         let end = self.end();
-        // There is always some, so that a file without any is known to be synced.
-        if end >= length {
+        if end > length {
             let padding = (8 * self.lines.len()).clamp(Self::LEAST_PADDING, Self::MOST_PADDING);
             self.lines.resize(self.lines.len() + padding, PAD);
         }
@@ -462,8 +461,8 @@ struct Found {
 /// Completes a new file, adds a missing line feed, syncs, and then cuts off padding and a torn tail. Gives the length
 /// of the file.
 ///
-/// Padding is cut off only after a sync, here and when a file is closed, so that a file without any is one whose
-/// content is on the disk.
+/// This writes to every file, also to one that seems to lack nothing: whether the sync of what it ends with failed, in
+/// another process, nothing in it tells.
 fn repair(file: &dyn DiskFile, found: &Found, secrets: &Secrets) -> io::Result<u64> {
     let Found { has_header, group, mut length, lacks_line_feed } = *found;
     let missing = match (has_header, lacks_line_feed) {
@@ -471,11 +470,6 @@ fn repair(file: &dyn DiskFile, found: &Found, secrets: &Secrets) -> io::Result<u
         (true, true) => b"\n".to_vec(),
         (true, false) => Vec::new(),
     };
-    if missing.is_empty() && file.len()? == length {
-        // Another process may have added the line feed, and not synced it.
-        file.sync()?;
-        return Ok(length);
-    }
     rewrite_last(file, group, length)?;
     write_all_at(file, &missing, length)?;
     length += missing.len() as u64;

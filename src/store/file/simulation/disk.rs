@@ -49,6 +49,9 @@ pub(super) enum Fault {
     Error,
 }
 
+/// More than any simulation needs: who asks for more does not come to an end.
+const MOST_OPERATIONS: usize = 1_000_000;
+
 /// A disk. Its clones are the same disk.
 #[derive(Clone)]
 pub(super) struct SimDisk(Arc<Mutex<State>>);
@@ -72,6 +75,8 @@ struct State {
     /// The file system has met an error in its own structures, and lets nobody write until it is started anew.
     read_only: bool,
     operations: Vec<Operation>,
+    /// How many operations have failed as nothing but a simulated fault makes them fail.
+    troubles: u64,
     trace: Option<Vec<String>>,
 }
 
@@ -117,6 +122,7 @@ impl SimDisk {
             hiccups: None,
             read_only: false,
             operations: Vec::new(),
+            troubles: 0,
             trace: None,
         })))
     }
@@ -170,6 +176,11 @@ impl SimDisk {
         self.state().operations.clone()
     }
 
+    /// How many operations have failed so far for no fault of who asked for them.
+    pub(super) fn troubles(&self) -> u64 {
+        self.state().troubles
+    }
+
     /// Whether it has stopped, by a fault that was planned.
     pub(super) fn stopped(&self) -> Option<Fault> {
         self.state().stopped
@@ -209,6 +220,24 @@ impl SimDisk {
         Some(state.files.get(&state.names.get(path)?)?.platter.content().to_vec())
     }
 
+    /// Puts a file on it, durably.
+    pub(super) fn put(&self, path: &str, content: &[u8]) {
+        let state = &mut *self.state();
+        let node = state.make(path);
+        state.names.sync(folder_of(path));
+        if let Some(stored) = state.files.get_mut(&node) {
+            stored.platter.write(content, 0);
+            stored.platter.sync();
+        }
+    }
+
+    /// Renames a file, durably.
+    pub(super) fn put_away(&self, from: &str, to: &str) {
+        let state = &mut *self.state();
+        state.names.rename(from, to);
+        state.names.sync(folder_of(from));
+    }
+
     fn opened(&self, state: &mut State, node: Node, path: &Path, writable: bool) -> Arc<dyn DiskFile> {
         state.next_handle += 1;
         let (handle, starts) = (state.next_handle, state.starts);
@@ -220,13 +249,16 @@ impl State {
     /// Begins an operation; an error when nothing is done any more.
     fn begin(&mut self, operation: Operation, what: impl FnOnce() -> String) -> io::Result<Course> {
         if let Some(fault) = self.stopped {
+            self.troubles += 1;
             return Err(io::Error::other(format!("the simulated machine has stopped ({fault:?})")));
         }
         self.operations.push(operation);
+        assert!(self.operations.len() < MOST_OPERATIONS, "whoever uses the disk does so for ever");
         let course = match &mut self.planned {
             Some((0, fault)) => {
                 let fault = *fault;
                 self.planned = None;
+                self.troubles += 1;
                 if fault != Fault::Error {
                     self.stopped = Some(fault);
                 }
@@ -246,6 +278,7 @@ impl State {
             trace.push(format!("{:>5} {operation:?} {}{ill}", self.operations.len() - 1, what()));
         }
         if self.read_only && operation.changes() && course == Course::Well {
+            self.troubles += 1;
             return Err(ErrorKind::ReadOnlyFilesystem.into());
         }
         Ok(course)
@@ -290,8 +323,13 @@ impl State {
     }
 
     /// A new name takes room in its folder, if only a little.
-    fn check_room(&self) -> io::Result<()> {
-        if self.room == Some(0) { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+    fn check_room(&mut self) -> io::Result<()> {
+        if self.room == Some(0) { Err(self.full()) } else { Ok(()) }
+    }
+
+    fn full(&mut self) -> io::Error {
+        self.troubles += 1;
+        ErrorKind::StorageFull.into()
     }
 
     fn find(&self, name: &str) -> io::Result<Node> {
@@ -303,13 +341,17 @@ impl State {
         self.hiccups.is_some_and(|one_out_of| self.dice.chance(1, one_out_of))
     }
 
-    /// How much is done of something that is done by half: often nothing, all of it, or some sectors.
-    fn part_of(&mut self, whole: usize) -> usize {
-        let part = self.dice.index(whole + 1);
-        match self.dice.below(4) {
+    /// How much is written of what is written by half: often nothing, all of it, some sectors, or a line with its line
+    /// feed or without.
+    fn part_of(&mut self, bytes: &[u8]) -> usize {
+        let part = self.dice.index(bytes.len() + 1);
+        let line = bytes[..part].iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+        match self.dice.below(6) {
             0 => 0,
-            1 => whole,
+            1 => bytes.len(),
             2 => part / SECTOR * SECTOR,
+            3 => line,
+            4 => part.min(line + 1),
             _ => part,
         }
     }
@@ -482,12 +524,18 @@ impl DiskFile for SimFile {
         match course {
             Course::Well if state.hiccups() => match state.dice.below(3) {
                 0 => return Err(ErrorKind::Interrupted.into()),
-                _ if most > 1 => most = 1 + state.dice.index(most),
+                _ if most > 1 => {
+                    most = 1 + state.dice.index(most);
+                    // Not up to the last byte of a sector: that it is not the new one can't be told from a flipped
+                    // bit, if the power goes just then.
+                    most += usize::from((place(offset)? + most) % SECTOR == SECTOR - 1);
+                    most = most.min(bytes.len());
+                }
                 _ => {}
             },
             // Which sectors of it are lost, the power cut decides.
             Course::Well | Course::Ill(Fault::PowerCut) => {}
-            Course::Ill(Fault::Kill | Fault::Error) => most = state.part_of(most),
+            Course::Ill(Fault::Kill | Fault::Error) => most = state.part_of(bytes),
         }
         let start = place(offset)?;
         if let Some(room) = state.room {
@@ -498,7 +546,7 @@ impl DiskFile for SimFile {
             }
             if most == 0 && !bytes.is_empty() {
                 course.end()?;
-                return Err(ErrorKind::StorageFull.into());
+                return Err(state.full());
             }
         }
         state.resized(self.node, |platter| platter.write(&bytes[..most], start));

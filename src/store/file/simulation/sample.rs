@@ -6,6 +6,7 @@ use crate::access::{Actor, Scope};
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
 use crate::model::name::AccountName;
+use crate::model::organisation::OrganisationId;
 use crate::model::realm::SipRealm;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::model::status::Status;
@@ -29,27 +30,25 @@ pub(super) struct Samples {
     pub(super) names: Vec<[AccountName; 2]>,
     pub(super) realms: Vec<SipRealm>,
     pub(super) providers: Vec<ServiceProviderSid>,
-    secret: WebhookSecret,
-    short_hook: Webhook,
-    long_hook: Webhook,
+    secrets: [WebhookSecret; 2],
+    organisation: OrganisationId,
+    hook: Webhook,
     actors: [Actor; 2],
 }
 
 pub(super) static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
     let uuid = |n: usize| Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + n as u128);
     let name = |n: usize| ["account", "ACCOUNT"].map(|word| format!("{word} {n}").parse().unwrap());
-    let hook = |path: &str| {
-        let url = format!("https://hooks.example/{path}");
-        Webhook::new(WebhookUrl::parse(&url).unwrap())
-    };
+    let url = format!("https://hooks.example/{}", "long/".repeat(190));
+    let secret = |length: usize| WebhookSecret::import(&"s".repeat(length)).unwrap();
     Samples {
         sids: (0..SIDS).map(|n| AccountSid::from_uuid(uuid(n)).unwrap()).collect(),
         names: (0..LABELS).map(name).collect(),
         realms: (0..LABELS).map(|n| format!("realm-{n}.example").parse().unwrap()).collect(),
         providers: (0..PROVIDERS).map(|n| ServiceProviderSid::from_uuid(uuid(1000 + n)).unwrap()).collect(),
-        secret: WebhookSecret::import("wh_secret_of_a_simulated_account").unwrap(),
-        short_hook: hook("short"),
-        long_hook: hook(&"long/".repeat(190)),
+        secrets: [secret(20), secret(WebhookSecret::MAX_LEN)],
+        organisation: "o".repeat(OrganisationId::MAX_LEN).parse().unwrap(),
+        hook: Webhook::new(WebhookUrl::parse(&url).unwrap()),
         actors: ["jane", "joe"].map(|subject| Actor::new(Scope::Admin, subject.parse().unwrap())),
     }
 });
@@ -70,10 +69,9 @@ impl Writer {
     pub(super) fn batch(&mut self, seen: &Model) -> Batch {
         let writes = match self.dice.below(100) {
             0..4 => 0,
-            4..70 => 1,
-            70..90 => 2 + self.dice.index(2),
-            90..99 => 4 + self.dice.index(8),
-            _ => 40,
+            4..80 => 1,
+            80..95 => 2 + self.dice.index(2),
+            _ => 4 + self.dice.index(8),
         };
         let mut batch = self.empty();
         let mut then = seen.clone();
@@ -137,24 +135,20 @@ impl Writer {
         let licensed_sessions = Limit::AtMost(self.stamp());
         let (name, sip_realm) = self.labels(sid, seen);
         let dice = &mut self.dice;
-        let (registration, queue) = match dice.below(10) {
-            0..6 => (None, None),
-            6..9 => (Some(&samples.short_hook), None),
-            _ => (Some(&samples.long_hook), Some(&samples.long_hook)),
-        };
-        let boxed = |hook: Option<&Webhook>| hook.cloned().map(Box::new);
+        // Webhooks make the longest lines, and take the longest to read.
+        let (long, hook) = (dice.chance(1, 3), dice.chance(1, 200).then_some(&samples.hook));
         Account {
             sid,
             name,
             unit: Unit { maximum: Limit::Unlimited, ..Unit::sessions(0) },
             licensed_sessions,
             sip_realm,
-            webhook_secret: samples.secret.clone(),
+            webhook_secret: samples.secrets[usize::from(long)].clone(),
             device_calling_application: None,
             siprec_application: None,
-            registration_webhook: boxed(registration),
-            queue_event_webhook: boxed(queue),
-            organisation: None,
+            registration_webhook: hook.cloned().map(Box::new),
+            queue_event_webhook: hook.cloned().map(Box::new),
+            organisation: long.then(|| samples.organisation.clone()),
             service_provider: samples.providers.get(dice.index(PROVIDERS + 1)).copied(),
             contract: Contract::RESTRICTED,
             status: Status::Active,
