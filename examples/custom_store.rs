@@ -4,7 +4,7 @@
 //!
 //! This one keeps all accounts as one JSON document, and writes it anew for every commit: beside the former, synced,
 //! then renamed over it. That is enough for a handful of accounts that seldom change. What it does not do: it does
-//! not keep a second process out; it keeps no changes from before it was opened, and its feed says so; it would not
+//! not keep a second process out; it keeps no changes from before it was opened, and its feed and histories say so; it would not
 //! notice a damaged disk; and it writes on the thread that polls the commit, where a store for a busy program would
 //! use one of its own.
 
@@ -114,6 +114,10 @@ impl AccountStore for DocumentStore {
 
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
         self.memory.changes(after, limit).await
+    }
+
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError> {
+        self.memory.history(history).await
     }
 
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {

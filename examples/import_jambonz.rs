@@ -7,12 +7,13 @@
 //! The folder holds the answers of the REST API, in files named as those in `tests/data/jambonz`, which is where it
 //! reads from when nothing is said. `STORE` is the file that the accounts go to; when nothing is said, one in a
 //! temporary folder, gone afterwards. What the store has already is not overwritten: such an account is reported as
-//! not imported, so that a move can be repeated once the rest is repaired. The report goes to standard output, so
+//! not imported, so that a move can be repeated once the rest is repaired. What does come in, comes in with one commit. The report goes to standard output, so
 //! that it can be kept.
 
 use futures_lite::future::block_on;
+use gateway_accounts::Error::Refused;
 use gateway_accounts::jambonz::{ByAccount, Documents, KnownApplications, Options};
-use gateway_accounts::{Accounts, Actor, FileStore, Scope, UrlPolicy};
+use gateway_accounts::{Accounts, Actor, FileStore, ImportPhase, ImportProgress, Scope, UrlPolicy};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -52,13 +53,23 @@ fn run() -> Result<(), Box<dyn Error>> {
             .with_url_policy(policy);
         let admin = Actor::new(Scope::Admin, "import".parse()?);
         let bar = ProgressBar::new(imported.accounts.len() as u64)
-            .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} accounts, {per_sec}, {msg}")?);
-        for account in &imported.accounts {
-            bar.set_message(account.name().to_string());
-            if let Err(error) = accounts.import(&admin, account.clone()).await {
-                imported.report.refuse(account, &error);
+            .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} accounts, {msg}")?);
+        // In one commit; what is refused is reported and left out, and the others are tried again.
+        loop {
+            let shown = bar.clone();
+            let progress = move |progress: ImportProgress| {
+                shown.set_message(if progress.phase == ImportPhase::Checking {
+                    "checking"
+                } else {
+                    "writing"
+                });
+                shown.set_position(progress.done as u64);
+            };
+            match accounts.import_all(&admin, imported.accounts.iter().cloned(), progress).await {
+                Ok(_) => break,
+                Err(Refused(refusals)) => imported.report.refuse_all(&mut imported.accounts, &refusals),
+                Err(error) => return Err(error.into()),
             }
-            bar.inc(1);
         }
         bar.finish_and_clear();
         Ok::<(), Box<dyn Error>>(())

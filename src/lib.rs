@@ -32,7 +32,9 @@
 //! | showing an account, storing one | [`AccountView`], [`AccountRecord`] |
 //! | the data plane | [`Snapshot`] |
 //! | keeping accounts | [`FileStore`], [`MemoryStore`], [`AccountStore`] |
-//! | following changes, the audit trail | [`AccountStore::changes`], [`Change`] |
+//! | following changes | [`AccountStore::changes`], [`Change`] |
+//! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
+//! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
 //! | a store of one's own | [`AccountStore`], [`Snapshot::apply`], `testkit` |
 //!
 //! # Executors, features, dependencies
@@ -51,6 +53,7 @@
 
 mod access;
 mod accounts;
+mod audit;
 mod clock;
 #[cfg(feature = "jambonz")]
 pub mod jambonz;
@@ -63,12 +66,13 @@ mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod webhooks;
+mod yielding;
 
 // The front desk, and who stands at it.
 pub use access::{Access, Action, Actor, FieldAccess, Scope, Subject, SubjectError};
 pub use accounts::{
-    Accounts, AnyApplication, Applications, Error, NewAccount, NoApplications, NoSessions, RealmMatch,
-    RunningSessions, WhileRunning,
+    Accounts, AnyApplication, Applications, AuditPage, Error, ImportPhase, ImportProgress, ImportStreamError,
+    NewAccount, NoApplications, NoSessions, RealmMatch, Refusal, Refusals, RunningSessions, WhileRunning,
 };
 
 // An account, and what it is made of.
@@ -97,7 +101,13 @@ pub use model::patch::AccountPatch;
 pub use model::problem::{Problem, Problems, ValueError};
 
 // All accounts at one moment, and the next.
-pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, Seq, Snapshot, Write};
+pub use snapshot::{
+    AccountHistory, AdvanceError, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, Listing, Page,
+    Seq, Snapshot, Write, WriteProgress,
+};
+
+// What changed, as it may be shown.
+pub use audit::{AuditAction, AuditEntry, FieldChange};
 
 // Where accounts are kept.
 #[cfg(feature = "file")]

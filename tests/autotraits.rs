@@ -8,6 +8,7 @@ fn public_types_are_send_sync_and_unpin() {
     fn check<T: Send + Sync + Unpin + 'static>() {}
     check::<Access>();
     check::<Account>();
+    check::<AccountHistory>();
     check::<AccountName>();
     check::<AccountPatch>();
     check::<AccountRecord>();
@@ -18,6 +19,9 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Actor>();
     check::<AnyApplication>();
     check::<ApplicationSid>();
+    check::<AuditAction>();
+    check::<AuditEntry>();
+    check::<AuditPage>();
     check::<Batch>();
     check::<Change>();
     check::<Contract>();
@@ -25,6 +29,11 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Feed>();
     check::<Field>();
     check::<FieldAccess>();
+    check::<FieldChange>();
+    check::<HistoryEntry>();
+    check::<HistoryPage>();
+    check::<ImportPhase>();
+    check::<ImportProgress>();
     check::<Limit>();
     check::<Listing>();
     check::<ManualClock>();
@@ -38,6 +47,8 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Problem>();
     check::<Problems>();
     check::<RealmMatch>();
+    check::<Refusal>();
+    check::<Refusals>();
     check::<RetryOn>();
     check::<RetryPolicy>();
     check::<Revision>();
@@ -63,6 +74,7 @@ fn public_types_are_send_sync_and_unpin() {
     check::<WebhookUrl>();
     check::<WhileRunning>();
     check::<Write>();
+    check::<WriteProgress>();
     check::<Box<dyn AccountStore>>();
     check::<Box<dyn Applications>>();
     check::<Box<dyn Clock>>();
@@ -94,6 +106,9 @@ fn futures_and_streams_move_between_threads() {
     check(accounts.find_by_realm(&actor, &realm, RealmMatch::OrParent));
     check(accounts.list(&actor, &listing));
     check(accounts.stream(&actor));
+    check(accounts.history(&actor, &AccountHistory::of(sid)));
+    check(accounts.import_all(&actor, Vec::new(), |_| {}));
+    check(accounts.import_stream(&actor, futures_lite::stream::empty(), 10, |_| {}));
 }
 
 /// An error is as big as its biggest variant, and so is every `Result` that can hold one.
@@ -112,6 +127,7 @@ fn errors_are_small() {
     check::<RandomError>(16);
     check::<AccountNameError>(24);
     check::<AccountRecordError>(16);
+    check::<ImportStreamError>(64);
     check::<LimitError>(16);
     check::<OrganisationIdError>(24);
     check::<RetryPolicyError>(16);

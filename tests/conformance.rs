@@ -16,9 +16,11 @@ conformance!(file, files::Files);
 conformance!(faulty_without_faults, || FaultyStore::new(MemoryStore::new()));
 
 #[test]
-fn a_feed_that_was_trimmed_says_so() {
+fn a_feed_and_a_history_that_were_trimmed_say_so() {
     for history in [0, 1, 10, 49, 50, 51] {
-        testkit::checks::a_trimmed_feed_says_so(&|| MemoryStore::starting_from(Snapshot::empty(), history));
+        let store = || MemoryStore::starting_from(Snapshot::empty(), history);
+        testkit::checks::a_trimmed_feed_says_so(&store);
+        testkit::checks::a_trimmed_history_says_so(&store);
     }
 }
 

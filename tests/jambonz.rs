@@ -540,6 +540,30 @@ fn what_a_store_refuses_is_in_the_report() {
     assert_eq!((last.outcome, last.code), (Outcome::NotImported, "unknown_application"));
 }
 
+/// As one by one: the same accounts come over, and the same is reported.
+#[test]
+fn all_that_is_not_refused_comes_over_at_once() {
+    let one_by_one = {
+        let mut imported = recorded().import(&Options::new());
+        let accounts = Accounts::new(MemoryStore::new());
+        for account in &imported.accounts {
+            if let Err(error) = block_on(accounts.import(&admin(), account.clone())) {
+                imported.report.refuse(account, &error);
+            }
+        }
+        (imported.report, accounts.snapshot().unwrap().len())
+    };
+    let mut imported = recorded().import(&Options::new());
+    let accounts = Accounts::new(MemoryStore::new());
+    let all = imported.accounts.clone();
+    let error = block_on(accounts.import_all(&admin(), all, |_| {})).unwrap_err();
+    imported.report.refuse_all(&mut imported.accounts, error.refusals().unwrap());
+    let rest = imported.accounts.clone();
+    assert_eq!(block_on(accounts.import_all(&admin(), rest, |_| {})).unwrap(), one_by_one.1);
+    assert_eq!(imported.report, one_by_one.0);
+    assert_eq!(imported.accounts.len(), one_by_one.1);
+}
+
 #[test]
 fn no_secret_is_ever_printed() {
     let secrets = |documents: &Documents| -> Vec<String> {

@@ -1,6 +1,7 @@
 //! What the front desk answers when it does not do what was asked.
 
 use crate::access::Action;
+use crate::accounts::refusals::Refusals;
 use crate::model::account::Revision;
 use crate::model::problem::Problems;
 use crate::model::sid::AccountSid;
@@ -15,6 +16,9 @@ pub enum Error {
     /// field; an HTTP API answers 422.
     #[error("{}", in_words(.0))]
     Invalid(Problems),
+    /// Something is wrong with accounts of an import, and so none came in: which, and what. 422.
+    #[error("{} accounts of the import are refused, the first of them {}", .0.count(), first(.0))]
+    Refused(Box<Refusals>),
     /// There is no such account, or none that this actor may see. 404.
     #[error("there is no such account")]
     NotFound,
@@ -58,6 +62,10 @@ fn in_words(problems: &Problems) -> String {
     }
 }
 
+fn first(refusals: &Refusals) -> String {
+    refusals.iter().next().map(ToString::to_string).unwrap_or_default()
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -65,12 +73,13 @@ impl From<StoreError> for Error {
 }
 
 impl Error {
-    /// A stable code, for an API to answer with: `invalid`, `not_found`, `forbidden`, `changed`, `sessions_running`,
+    /// A stable code, for an API to answer with: `invalid`, `refused`, `not_found`, `forbidden`, `changed`, `sessions_running`,
     /// `random`, `applications`, `store`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid",
+            Self::Refused(_) => "refused",
             Self::NotFound => "not_found",
             Self::Forbidden { .. } => "forbidden",
             Self::Changed { .. } => "changed",
@@ -90,13 +99,26 @@ impl Error {
         }
     }
 
+    /// The refused accounts of an import, if that is what it is.
+    #[must_use]
+    pub fn refusals(&self) -> Option<&Refusals> {
+        match self {
+            Self::Refused(refusals) => Some(refusals),
+            _ => None,
+        }
+    }
+
     /// Whether the same call may succeed later, without anybody doing something about it.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
             Self::SessionsRunning { .. } | Self::Random(_) | Self::Applications(_) => true,
-            Self::Invalid(_) | Self::NotFound | Self::Forbidden { .. } | Self::Changed { .. } => false,
+            Self::Invalid(_)
+            | Self::Refused(_)
+            | Self::NotFound
+            | Self::Forbidden { .. }
+            | Self::Changed { .. } => false,
         }
     }
 }

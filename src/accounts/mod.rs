@@ -1,20 +1,27 @@
 //! The front desk: what an application talks to.
 
+mod check;
 mod error;
+mod history;
+mod import;
 mod outside;
 mod pages;
+mod refusals;
 
 pub use error::Error;
+pub use history::AuditPage;
+pub use import::{ImportPhase, ImportProgress, ImportStreamError};
 pub use outside::{AnyApplication, Applications, NoApplications, NoSessions, RunningSessions, WhileRunning};
+pub use refusals::{Refusal, Refusals};
 
-use crate::access::{Access, Action, Actor, FieldAccess, Scope};
+use crate::access::{Action, Actor, FieldAccess, Scope};
 use crate::clock::{Clock, SystemClock};
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
 use crate::model::field::Field;
 use crate::model::name::AccountName;
 use crate::model::patch::{AccountPatch, required};
-use crate::model::problem::{Problem, Problems};
+use crate::model::problem::Problems;
 use crate::model::realm::SipRealm;
 use crate::model::realm_policy::RealmPolicy;
 use crate::model::sid::AccountSid;
@@ -25,6 +32,7 @@ use crate::random::{OsRandom, Random};
 use crate::snapshot::{Batch, Conflict, Event, Listing, Page, Snapshot, Write};
 use crate::store::{AccountStore, CommitError};
 use crate::webhooks::url_policy::UrlPolicy;
+use check::{refuse, taken};
 use futures_core::Stream;
 use std::sync::Arc;
 
@@ -228,7 +236,7 @@ impl Accounts {
         self.write(actor, Write::Create(Arc::new(account))).await
     }
 
-    /// Brings in an account from elsewhere, with its SID, secret, status and times; its revision starts again from
+    /// Brings in one account from elsewhere (of many, [`Accounts::import_all`] takes less time), with its SID, secret, status and times; its revision starts again from
     /// [`Revision::FIRST`]. Admin only.
     ///
     /// # Errors
@@ -237,11 +245,7 @@ impl Accounts {
         self.allow(actor, Action::Import)?;
         let mut problems = Problems::none();
         if self.0.store.by_sid(account.sid).await?.is_some() {
-            problems.push(Problem::new(
-                Field::AccountSid,
-                "taken",
-                "is that of an account that is here already",
-            ));
+            problems.push(import::sid_taken());
         }
         self.check(actor, None, &account, problems).await?;
         self.write(actor, Write::Create(Arc::new(account))).await
@@ -438,74 +442,6 @@ impl Accounts {
         self.write(actor, Write::Replace(Arc::new(next))).await
     }
 
-    /// Adds what the rules of one account can't see, and ends with all problems together.
-    async fn check(
-        &self,
-        actor: &Actor,
-        before: Option<&Account>,
-        after: &Account,
-        mut problems: Problems,
-    ) -> Result<(), Error> {
-        let unread = |problem: &Problem| {
-            matches!(problem.field(), Some(Field::Unit | Field::LicensedSessions))
-                && problem.code() != NOT_PERMITTED
-        };
-        let limits_are_read = !problems.iter().any(unread);
-        if let Err(error) = after.check_fields_together()
-            && limits_are_read
-        {
-            // The error belongs beside the field that the actor has touched.
-            problems.push(match before {
-                Some(before) if before.licensed_sessions == after.licensed_sessions => {
-                    let message =
-                        format!("must not be below the {} licensed sessions", after.licensed_sessions);
-                    Problem::of_part(Field::Unit, "maximum", "below_licensed", message)
-                }
-                _ => Problem::of_value(Field::LicensedSessions, &error),
-            });
-        }
-        let changed = |field| before.is_none_or(|before| before.differences(after).contains(&field));
-        for (field, hook) in [
-            (Field::RegistrationWebhook, after.registration_webhook()),
-            (Field::QueueEventWebhook, after.queue_event_webhook()),
-        ] {
-            if let Some(hook) = hook.filter(|_| changed(field))
-                && let Err(error) = self.0.url_policy.check(hook.url())
-            {
-                problems.push(Problem::of_value_part(field, "url", &error));
-            }
-        }
-        // Who may use an application can depend on the service provider.
-        let moved = changed(Field::ServiceProvider);
-        for (field, application) in [
-            (Field::DeviceCallingApplication, after.device_calling_application),
-            (Field::SiprecApplication, after.siprec_application),
-        ] {
-            if let Some(application) = application.filter(|_| moved || changed(field)) {
-                let may_use =
-                    self.0.applications.may_use(application, after.sid, after.service_provider).await;
-                if !may_use.map_err(Error::Applications)? {
-                    let message = "must be an application that this account may use";
-                    problems.push(Problem::new(field, "unknown_application", message));
-                }
-            }
-        }
-        let store = &self.0.store;
-        if changed(Field::Name) && is_other(store.by_name(&after.name).await?, after) {
-            problems.push(taken(Field::Name));
-        }
-        if let Some(realm) = after.sip_realm().filter(|_| changed(Field::SipRealm)) {
-            if is_other(store.by_realm(realm).await?, after) {
-                problems.push(taken(Field::SipRealm));
-            } else if actor.scope() != Scope::Admin
-                && let Err(error) = self.0.realm_policy.check(realm)
-            {
-                problems.push(Problem::of_value(Field::SipRealm, &error));
-            }
-        }
-        problems.into_result().map_err(Error::Invalid)
-    }
-
     async fn write(&self, actor: &Actor, write: Write) -> Result<Arc<Account>, Error> {
         let batch = Batch::new(actor.clone(), self.0.clock.now()).with(write);
         match self.0.store.commit(batch).await {
@@ -533,41 +469,4 @@ impl Accounts {
 /// Not forbidden but not found: nobody learns which other accounts exist.
 fn visible(actor: &Actor, account: Option<Arc<Account>>) -> Result<Arc<Account>, Error> {
     account.filter(|account| actor.may_see(account)).ok_or(Error::NotFound)
-}
-
-const NOT_PERMITTED: &str = "not_permitted";
-
-/// Undoes what the actor may not change, and says so in place of what else is wrong with those fields. A refused
-/// value takes no part in the checks that follow: their answers would tell of accounts and applications that the
-/// actor may not know of.
-fn refuse(
-    current: &Account,
-    mut next: Account,
-    problems: &Problems,
-    access: FieldAccess,
-) -> (Account, Problems) {
-    let changed = current.differences(&next);
-    let refused = |field: &Field| {
-        // What nobody sets by an edit has its own answer.
-        let read_only = problems.get(field.name()).is_some_and(|problem| problem.code() == "read_only");
-        let touched = changed.contains(field) || (problems.concern(*field) && !read_only);
-        access.of(*field) != Access::Editable && touched
-    };
-    let mut all = Problems::none();
-    for field in Field::ALL.into_iter().filter(refused) {
-        next.keep(field, current);
-        all.push(Problem::new(field, NOT_PERMITTED, "may not be changed by this actor"));
-    }
-    for problem in problems.iter().filter(|problem| !problem.field().is_some_and(|field| refused(&field))) {
-        all.push(problem.clone());
-    }
-    (next, all)
-}
-
-fn is_other(found: Option<Arc<Account>>, account: &Account) -> bool {
-    found.is_some_and(|found| found.sid != account.sid)
-}
-
-fn taken(field: Field) -> Problem {
-    Problem::new(field, "taken", "is that of another account")
 }

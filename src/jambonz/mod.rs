@@ -3,7 +3,8 @@
 //! [`Documents`] holds what a jambonz 0.9 server's REST API returns, or what a dump of its database holds;
 //! [`Documents::import`] turns its accounts into ours, with a [`Report`] of everything that could not come over as
 //! it was. Nothing is dropped silently. The import is pure: it reads no file, no clock and no network. The example
-//! `import_jambonz` reads files and fills a store.
+//! `import_jambonz` reads files and fills a store, with one commit ([`Accounts::import_all`](crate::Accounts::import_all));
+//! what is refused, [`Report::refuse_all`] reports.
 //!
 //! # What becomes of what
 //!

@@ -1,6 +1,6 @@
 //! What a move did to which record.
 
-use crate::accounts::Error;
+use crate::accounts::{Error, Refusals};
 use crate::jambonz::documents::RecordKind;
 use crate::model::account::Account;
 use crate::model::sid::AccountSid;
@@ -100,6 +100,21 @@ impl Report {
         }
         self.entries.append(&mut notes.entries);
         self.imported.remove(&account.sid());
+    }
+
+    /// Adds what [`Accounts::import_all`](crate::Accounts::import_all) refused, as [`Report::refuse`] does for one
+    /// account, and takes these accounts out of those that are to come over. The rest can then be imported without them.
+    pub fn refuse_all(&mut self, accounts: &mut Vec<Account>, refusals: &Refusals) {
+        let mut refused = refusals.iter().peekable();
+        let mut position = 0;
+        accounts.retain(|account| {
+            let refusal = refused.next_if(|refusal| refusal.position == position);
+            position += 1;
+            if let Some(refusal) = refusal {
+                self.refuse(account, &Error::Invalid(refusal.problems.clone()));
+            }
+            refusal.is_none()
+        });
     }
 
     /// How many accounts came over.

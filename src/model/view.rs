@@ -20,31 +20,31 @@ pub(crate) const MASK: &str = "********";
 /// such a password keeps the one that is there.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct AccountView<'a> {
-    account_sid: AccountSid,
-    name: &'a AccountName,
-    unit: Unit,
-    licensed_sessions: Limit,
-    sip_realm: Option<&'a SipRealm>,
-    webhook_secret: &'static str,
-    device_calling_application_sid: Option<ApplicationSid>,
-    siprec_application_sid: Option<ApplicationSid>,
-    registration_webhook: Option<WebhookView<'a>>,
-    queue_event_webhook: Option<WebhookView<'a>>,
-    organisation_id: Option<&'a OrganisationId>,
-    service_provider_sid: Option<ServiceProviderSid>,
-    contract: Contract,
-    status: &'a Status,
-    revision: Revision,
-    created: Timestamp,
-    updated: Timestamp,
+    pub(crate) account_sid: AccountSid,
+    pub(crate) name: &'a AccountName,
+    pub(crate) unit: Unit,
+    pub(crate) licensed_sessions: Limit,
+    pub(crate) sip_realm: Option<&'a SipRealm>,
+    pub(crate) webhook_secret: &'static str,
+    pub(crate) device_calling_application_sid: Option<ApplicationSid>,
+    pub(crate) siprec_application_sid: Option<ApplicationSid>,
+    pub(crate) registration_webhook: Option<WebhookView<'a>>,
+    pub(crate) queue_event_webhook: Option<WebhookView<'a>>,
+    pub(crate) organisation_id: Option<&'a OrganisationId>,
+    pub(crate) service_provider_sid: Option<ServiceProviderSid>,
+    pub(crate) contract: Contract,
+    pub(crate) status: &'a Status,
+    pub(crate) revision: Revision,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
-struct WebhookView<'a> {
-    url: &'a WebhookUrl,
-    method: WebhookMethod,
-    username: Option<&'a str>,
-    password: Option<&'static str>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct WebhookView<'a> {
+    pub(crate) url: &'a WebhookUrl,
+    pub(crate) method: WebhookMethod,
+    pub(crate) username: Option<&'a str>,
+    pub(crate) password: Option<&'static str>,
 }
 
 impl Account {

@@ -89,6 +89,11 @@ impl WebhookSecret {
     pub fn reveal(&self) -> &str {
         self.0.reveal()
     }
+
+    /// For comparing.
+    pub(crate) fn text(&self) -> &SecretText {
+        &self.0
+    }
 }
 
 impl fmt::Debug for WebhookSecret {

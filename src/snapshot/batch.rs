@@ -52,6 +52,27 @@ pub struct Batch {
     pub(crate) actor: Actor,
     pub(crate) at: Timestamp,
     pub(crate) writes: Vec<Write>,
+    progress: Option<Watcher>,
+}
+
+/// How far a store has come with writing a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriteProgress {
+    /// How many of its writes are done. They are not committed before all are.
+    pub done: usize,
+    /// How many it has.
+    pub total: usize,
+}
+
+/// Who wants to know of the progress.
+#[derive(Clone)]
+struct Watcher(Arc<dyn Fn(WriteProgress) + Send + Sync>);
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(a function)")
+    }
 }
 
 /// One write of a batch.
@@ -76,7 +97,7 @@ impl Batch {
     /// A batch without writes, on behalf of this actor, at this time.
     #[must_use]
     pub fn new(actor: Actor, at: Timestamp) -> Self {
-        Self { actor, at, writes: Vec::new() }
+        Self { actor, at, writes: Vec::new(), progress: None }
     }
 
     /// Adds a write.
@@ -84,6 +105,38 @@ impl Batch {
     pub fn with(mut self, write: Write) -> Self {
         self.writes.push(write);
         self
+    }
+
+    /// Adds many writes, in order.
+    #[must_use]
+    pub fn with_all(mut self, writes: impl IntoIterator<Item = Write>) -> Self {
+        self.writes.extend(writes);
+        self
+    }
+
+    /// The same batch, with somebody who is told how far it has come: for a progress bar. The store calls the function
+    /// from whatever thread it writes on, as often as it thinks useful; a store that is done at once may never call
+    /// it. It must return soon, and must not call the store.
+    ///
+    /// ```
+    /// use gateway_accounts::{Actor, Batch, Timestamp};
+    /// let batch = Batch::new(Actor::admin("jane")?, Timestamp::default())
+    ///     .on_progress(|progress| println!("{} of {}", progress.done, progress.total));
+    /// # Ok::<(), gateway_accounts::SubjectError>(())
+    /// ```
+    #[must_use]
+    pub fn on_progress(mut self, watch: impl Fn(WriteProgress) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Watcher(Arc::new(watch)));
+        self
+    }
+
+    /// For a store: says that so many of the writes are done. A store that writes large batches calls this every few
+    /// thousand writes; it costs next to nothing when nobody wants to know.
+    pub fn report(&self, done: usize) {
+        if let Some(Watcher(watch)) = &self.progress {
+            let total = self.writes.len();
+            watch(WriteProgress { done: done.min(total), total });
+        }
     }
 
     /// On whose behalf.
@@ -212,4 +265,30 @@ pub enum Conflict {
         /// The account.
         sid: AccountSid,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[test]
+    fn progress_is_told_to_who_asked() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let writes = |n: usize| {
+            let sid = "06b5fe07-1d99-422b-902a-3b343f675413".parse().unwrap();
+            vec![Write::Delete { sid, expected: Revision::FIRST }; n]
+        };
+        let batch = Batch::new(Actor::admin("jane").unwrap(), Timestamp::default()).with_all(writes(3));
+        batch.report(1);
+        let watch = Arc::clone(&told);
+        let watched = batch.on_progress(move |progress| watch.lock().unwrap().push(progress));
+        // Also of a copy, and never more than there are.
+        watched.report(1);
+        watched.clone().with_all(writes(2)).report(4);
+        watched.report(9);
+        let told: Vec<_> = told.lock().unwrap().iter().map(|told| (told.done, told.total)).collect();
+        assert_eq!(told, [(1, 3), (4, 5), (3, 3)]);
+        assert!(format!("{watched:?}").contains("(a function)"));
+    }
 }

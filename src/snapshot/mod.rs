@@ -2,6 +2,7 @@
 
 mod batch;
 mod bulk;
+mod history;
 mod listing;
 mod ordered;
 #[cfg(test)]
@@ -9,7 +10,8 @@ mod ordered;
 mod tests;
 mod trie;
 
-pub use batch::{Batch, Change, Conflict, Event, Seq, Write};
+pub use batch::{Batch, Change, Conflict, Event, Seq, Write, WriteProgress};
+pub use history::{AccountHistory, HistoryEntry, HistoryPage};
 pub use listing::{Listing, Page};
 
 use crate::model::account::{Account, Revision};

@@ -1,8 +1,9 @@
 //! What every store that decides in process has in memory: the latest snapshot, the recent changes, and those who
 //! wait for the next.
 
-use crate::snapshot::{Change, Seq, Snapshot};
+use crate::snapshot::{AccountHistory, Change, Event as AccountEvent, HistoryPage, Seq, Snapshot};
 use crate::store::Feed;
+use crate::yielding::yield_now;
 use arc_swap::ArcSwap;
 use event_listener::{Event, listener};
 use std::collections::VecDeque;
@@ -56,7 +57,28 @@ impl History {
         let skip = usize::try_from(after.get() - self.trimmed.get()).unwrap_or(usize::MAX);
         Feed::Changes(self.changes.iter().skip(skip).take(limit).cloned().collect())
     }
+
+    /// The changes before this one, or the latest, newest first, with at most about so many events, and the last
+    /// that is not kept. They are none when nothing before is kept.
+    fn before(&self, before: Option<Seq>, events: usize) -> (Vec<Arc<Change>>, Seq) {
+        let kept = self.changes.len();
+        let older = before.map_or(kept, |before| {
+            let distance = before.get().saturating_sub(self.trimmed.next().get());
+            usize::try_from(distance).unwrap_or(kept).min(kept)
+        });
+        let mut left = events;
+        let newest_first = self.changes.range(..older).rev();
+        let chunk = newest_first.take_while(|change| {
+            let take = left > 0;
+            left = left.saturating_sub(change.events.len().max(1));
+            take
+        });
+        (chunk.cloned().collect(), self.trimmed)
+    }
 }
+
+/// About how many events are looked at before others go first: a commit is looked at whole, however many it has.
+const EVENTS_AT_ONCE: usize = 1000;
 
 impl Live {
     pub(crate) fn new(snapshot: Snapshot, history: History) -> Self {
@@ -91,6 +113,26 @@ impl Live {
     #[cfg(feature = "file")]
     pub(crate) fn kept(&self) -> Vec<Arc<Change>> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).changes.iter().cloned().collect()
+    }
+
+    /// Looks through the changes, from the newest, for those of one account. Neither the lock nor the thread is held
+    /// throughout: what is trimmed meanwhile is not there any more when it is come to.
+    pub(crate) async fn account_history(&self, history: &AccountHistory) -> HistoryPage {
+        let is_own = |event: &AccountEvent| event.sid() == history.sid();
+        let mut found: Vec<Arc<Change>> = Vec::new();
+        let mut before = history.start();
+        loop {
+            let (chunk, trimmed) =
+                self.history.lock().unwrap_or_else(PoisonError::into_inner).before(before, EVENTS_AT_ONCE);
+            let last = chunk.last().map(|change| change.seq);
+            found.extend(chunk.into_iter().filter(|change| change.events.iter().any(is_own)));
+            // One more, to know whether there is a next page.
+            if found.len() > history.size() || last.is_none() {
+                return HistoryPage::from_one_more(&found, trimmed == Seq::START, history);
+            }
+            before = last;
+            yield_now().await;
+        }
     }
 
     /// Says that nothing will be published any more.

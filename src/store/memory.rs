@@ -4,7 +4,7 @@ use crate::model::account::Account;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Batch, Change, Listing, Page, Seq, Snapshot};
+use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use crate::store::live::{History, Live};
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 use async_trait::async_trait;
@@ -83,6 +83,10 @@ impl AccountStore for MemoryStore {
 
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
         Ok(self.0.live.changes(after, limit))
+    }
+
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError> {
+        Ok(self.0.live.account_history(history).await)
     }
 
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {

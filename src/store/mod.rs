@@ -12,7 +12,7 @@ use crate::model::account::Account;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Batch, Change, Listing, Page, Seq, Snapshot};
+use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
@@ -106,6 +106,17 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     /// [`StoreError`] when the store can't be read.
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError>;
 
+    /// A page of what happened to one account, newest first, whether or not the account is there any more: every event
+    /// of it in every commit that is kept, each once, and no event of another account. Pages that follow each other
+    /// do not overlap, whatever is committed between them; only what is not kept any more by then is missing. The
+    /// page that is the last says so, and whether the history before it was trimmed ([`HistoryPage::trimmed`]).
+    ///
+    /// It is kept as long as the feed is, or longer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store can't be read.
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError>;
+
     /// Waits until there is a commit after `after`, and gives the number of the latest. Returns at once if there
     /// is one.
     ///
@@ -164,6 +175,10 @@ impl<S: AccountStore + ?Sized> AccountStore for Arc<S> {
 
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
         (**self).changes(after, limit).await
+    }
+
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError> {
+        (**self).history(history).await
     }
 
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {

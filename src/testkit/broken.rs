@@ -4,7 +4,9 @@ use crate::model::account::Account;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Batch, Change, Conflict, Listing, Page, Seq, Snapshot, Write};
+use crate::snapshot::{
+    AccountHistory, Batch, Change, Conflict, HistoryEntry, HistoryPage, Listing, Page, Seq, Snapshot, Write,
+};
 use crate::store::memory::MemoryStore;
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 use crate::testkit::backend::Backend;
@@ -15,7 +17,7 @@ use async_trait::async_trait;
 use std::any::Any;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is wrong with a store.
@@ -70,6 +72,26 @@ enum Bug {
     FeedTooLong,
     /// Says that a feed beyond its end was trimmed.
     FeedTrimmedBeyond,
+    /// Answers a history without the last commit.
+    StaleHistory,
+    /// Gives the oldest of a page first.
+    HistoryOldestFirst,
+    /// Tells of the other accounts of a commit.
+    HistoryOfOthers,
+    /// Tells one event of a commit that has several.
+    HistoryDropsEvents,
+    /// Gives the last commit of a page again on the next.
+    HistoryTwice,
+    /// Gives more commits than asked for.
+    HistoryTooLong,
+    /// Counts where a page begins from the newest commit.
+    HistoryMoves,
+    /// Names a next page after the last.
+    HistoryNextOfLast,
+    /// Does not say that it was trimmed.
+    HistoryNeverTrimmed,
+    /// Says always that it was.
+    HistoryAlwaysTrimmed,
     /// Does not wake those who wait.
     NeverWakes,
     /// Ends a wait before there is a commit.
@@ -91,6 +113,8 @@ struct BrokenStore {
     given_up: AtomicBool,
     commits: AtomicUsize,
     waiting: AtomicBool,
+    /// The latest commit when a first page of a history was read.
+    seen: AtomicU64,
 }
 
 /// Sets a flag to this at the end, and when a call is given up.
@@ -106,7 +130,7 @@ impl BrokenStore {
     fn new(bug: Bug, good: MemoryStore) -> Self {
         let stale = Mutex::new(good.live().unwrap_or_default());
         let (given_up, waiting) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { bug, good, stale, given_up, commits: AtomicUsize::new(0), waiting }
+        Self { bug, good, stale, given_up, commits: AtomicUsize::new(0), waiting, seen: AtomicU64::new(0) }
     }
 
     fn now(&self) -> Snapshot {
@@ -279,6 +303,50 @@ impl AccountStore for BrokenStore {
         Ok(feed)
     }
 
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError> {
+        let head = self.now().seq();
+        let asked = match (self.bug, history.start()) {
+            (Bug::StaleHistory, None) => history.before(head),
+            (Bug::HistoryTwice, Some(before)) => history.before(before.next()),
+            (Bug::HistoryTooLong, _) => history.limit(history.size() + 1),
+            (Bug::HistoryMoves, None) => {
+                self.seen.store(head.get(), Ordering::SeqCst);
+                *history
+            }
+            (Bug::HistoryMoves, Some(before)) => {
+                let newer = head.get() - self.seen.load(Ordering::SeqCst).min(head.get());
+                history.before(Seq::new(before.get().saturating_add(newer)))
+            }
+            _ => *history,
+        };
+        let mut page = self.good.history(&asked).await?;
+        match self.bug {
+            Bug::HistoryOldestFirst => page.entries.reverse(),
+            Bug::HistoryDropsEvents => page.entries.dedup_by_key(|entry| entry.seq),
+            Bug::HistoryOfOthers => {
+                let seqs: Vec<_> = page.entries.iter().map(|entry| entry.seq).collect();
+                for seq in seqs.into_iter().filter(|seq| *seq > Seq::START) {
+                    let Feed::Changes(changes) = self.good.changes(Seq::new(seq.get() - 1), 1).await? else {
+                        continue;
+                    };
+                    for event in changes.iter().flat_map(|change| &change.events) {
+                        if event.sid() != history.sid()
+                            && let Some(at) = page.entries.iter().position(|entry| entry.seq == seq)
+                        {
+                            let other = HistoryEntry { event: event.clone(), ..page.entries[at].clone() };
+                            page.entries.insert(at, other);
+                        }
+                    }
+                }
+            }
+            Bug::HistoryNextOfLast => page.next = page.entries.last().map(|entry| entry.seq),
+            Bug::HistoryNeverTrimmed => page.trimmed = false,
+            Bug::HistoryAlwaysTrimmed => page.trimmed = page.next.is_none(),
+            _ => {}
+        }
+        Ok(page)
+    }
+
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {
         if self.now().seq() <= after {
             match self.bug {
@@ -309,7 +377,9 @@ impl Backend for Broken {
     type Place = ();
 
     fn create(&self) -> ((), BrokenStore) {
-        ((), BrokenStore::new(self.0, MemoryStore::new()))
+        // So many that checks of other things find all changes, or so few that they are trimmed.
+        let history = if self.0 == Bug::HistoryNeverTrimmed { 10 } else { 5000 };
+        ((), BrokenStore::new(self.0, MemoryStore::starting_from(Snapshot::empty(), history)))
     }
 
     fn reopen(&self, (): &(), store: BrokenStore) -> Option<BrokenStore> {
@@ -398,6 +468,17 @@ fn each_bug_is_found_by_its_check() {
         (FeedTwice, the_feed_gives_each_change_once_and_in_order, "has gaps"),
         (FeedTooLong, the_feed_ends_at_the_latest_change, "at most"),
         (FeedTrimmedBeyond, the_feed_ends_at_the_latest_change, "after 11"),
+        (StaleHistory, a_read_sees_what_was_committed_before, "history"),
+        (StaleHistory, a_history_is_complete_and_newest_first, "left == right"),
+        (HistoryOldestFirst, a_history_is_complete_and_newest_first, "comes after"),
+        (HistoryOfOthers, a_history_is_complete_and_newest_first, "left == right"),
+        (HistoryDropsEvents, a_history_is_complete_and_newest_first, "left == right"),
+        (HistoryTwice, a_history_is_complete_and_newest_first, "comes after"),
+        (HistoryTooLong, a_history_is_complete_and_newest_first, "not at most"),
+        (HistoryMoves, a_history_goes_on_where_it_was, "moved the second"),
+        (HistoryNextOfLast, a_history_is_complete_and_newest_first, ""),
+        (HistoryNeverTrimmed, a_trimmed_history_says_so, "was trimmed"),
+        (HistoryAlwaysTrimmed, a_trimmed_history_says_so, "was trimmed"),
         (NeverWakes, a_wait_ends_with_the_next_commit, "the store hangs"),
         (WakesEarly, a_wait_ends_with_the_next_commit, "before there was a commit"),
         (WakesOne, a_wait_that_is_given_up_wakes_the_others, "the store hangs"),

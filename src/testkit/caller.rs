@@ -4,7 +4,7 @@ use crate::model::account::Account;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Change, Conflict, Listing, Page, Seq, Snapshot, Write};
+use crate::snapshot::{AccountHistory, Change, Conflict, HistoryPage, Listing, Page, Seq, Snapshot, Write};
 use crate::store::{AccountStore, CommitError, Feed, StoreError};
 use crate::testkit::executor::block_on;
 use crate::testkit::sample::batch;
@@ -136,6 +136,11 @@ impl<'a> Caller<'a> {
     #[track_caller]
     pub(crate) fn all_changes(self) -> Vec<Arc<Change>> {
         self.changes(Seq::START, usize::MAX)
+    }
+
+    #[track_caller]
+    pub(crate) fn history(self, history: &AccountHistory) -> HistoryPage {
+        answer(block_on(self.0.history(history)))
     }
 
     #[track_caller]

@@ -1,12 +1,13 @@
 //! An executor that gives up on what hangs, and futures that are polled by hand.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+
+pub(crate) use crate::yielding::yield_now;
 
 /// How long a future may sleep before it counts as hung. It decides only when a check fails, never what it does.
 /// The kit's own tests, which have stores that do hang, wait less.
@@ -86,20 +87,6 @@ impl<F: Future> Started<F> {
             thread::park_timeout(left);
         }
     }
-}
-
-/// Lets others go first, once. An await point at which a future can be dropped.
-pub(crate) async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::model::account::Account;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Batch, Change, Listing, Page, Seq, Snapshot};
+use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 use crate::testkit::executor::yield_now;
 use async_trait::async_trait;
@@ -165,6 +165,10 @@ impl<S: AccountStore> AccountStore for FaultyStore<S> {
 
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
         self.call(false, self.inner.changes(after, limit)).await
+    }
+
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError> {
+        self.call(false, self.inner.history(history)).await
     }
 
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {

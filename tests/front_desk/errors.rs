@@ -27,6 +27,8 @@ fn one_of_each() -> Vec<Error> {
         block_on(world.accounts.edit(&admin(), acme.sid(), Revision::new(7), AccountPatch::new()))
             .unwrap_err(),
     ];
+    let twice = [Account::clone(&acme), Account::clone(&acme)];
+    errors.push(block_on(world.accounts.import_all(&admin(), twice, |_| {})).unwrap_err());
     world.sessions.set(acme.sid(), 4);
     errors.push(world.delete(&admin(), &acme, WhileRunning::Refuse).unwrap_err());
     world.apps.break_down();
@@ -50,7 +52,11 @@ fn each_message_is_said_once() {
     assert_eq!(first[2], "this actor may not create an account");
     assert_eq!(first[3], "there is no such account");
     assert!(first[4].ends_with("is at revision 1, not 7"), "{}", first[4]);
-    assert_eq!(first[5], "the account has running sessions: 4");
+    let refused = "2 accounts of the import are refused, the first of them account ";
+    assert!(first[5].starts_with(refused), "{}", first[5]);
+    let problem = "\"Acme\": account_sid is that of an account that is here already";
+    assert!(first[5].ends_with(problem), "{}", first[5]);
+    assert_eq!(first[6], "the account has running sessions: 4");
     for error in &errors {
         let chain = chain(error);
         assert!(chain.iter().all(|message| !message.is_empty()));
@@ -62,7 +68,7 @@ fn each_message_is_said_once() {
     }
     let kinds: Vec<_> = errors.iter().map(std::mem::discriminant).collect();
     let distinct: std::collections::HashSet<_> = kinds.iter().collect();
-    assert_eq!(distinct.len(), 8, "one of each kind");
+    assert_eq!(distinct.len(), 9, "one of each kind");
 }
 
 #[test]
@@ -101,6 +107,8 @@ fn a_failing_store_fails_every_operation_and_ends_a_stream() {
         block_on(desk.resume(&admin(), sid, seen)),
         block_on(desk.delete(&admin(), sid, seen, WhileRunning::Delete)),
         block_on(desk.import(&admin(), Account::clone(&acme))),
+        block_on(desk.import_all(&admin(), [Account::clone(&acme)], |_| {})).map(|_| Arc::clone(&acme)),
+        block_on(desk.history(&admin(), &AccountHistory::of(sid))).map(|_| Arc::clone(&acme)),
         block_on(desk.list(&admin(), &Listing::new())).map(|_| Arc::clone(&acme)),
         block_on(desk.list(&customer(&acme), &Listing::new())).map(|_| Arc::clone(&acme)),
     ] {
@@ -143,6 +151,11 @@ fn no_secret_is_ever_shown() {
     assert_eq!(view["webhook_secret"], "********");
     assert_eq!(view["registration_webhook"]["password"], "********");
 
+    let history = block_on(world.accounts.history(&admin(), &AccountHistory::of(acme.sid()))).unwrap();
+    assert_eq!(history.entries.len(), 2);
+    let again = [Account::clone(&edited)];
+    let refused = block_on(world.accounts.import_all(&admin(), again, |_| {})).unwrap_err();
+
     for shown in [
         format!("{acme:?} {edited:#?} {:?}", acme.webhook_secret()),
         format!("{:?} {view}", edited.view()),
@@ -154,6 +167,8 @@ fn no_secret_is_ever_shown() {
         format!("{change:?} {batch:?}"),
         format!("{:?} {:?}", world.accounts, world.accounts.snapshot()),
         format!("{:?}", block_on(world.accounts.list(&admin(), &Listing::new()))),
+        format!("{history:?} {}", serde_json::to_string(&history).unwrap()),
+        format!("{refused:?} {refused} {}", serde_json::to_string(refused.refusals().unwrap()).unwrap()),
     ] {
         for secret in [secret, "hunter2", "correct horse"] {
             assert!(!shown.contains(secret), "shows {secret}: {shown}");

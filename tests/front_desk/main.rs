@@ -6,6 +6,8 @@ mod create;
 mod edit;
 mod errors;
 mod feed;
+mod history;
+mod import;
 mod life;
 mod listing;
 mod races;

@@ -49,6 +49,10 @@ impl AccountStore for Remote {
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
         self.store.changes(after, limit).await
     }
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError> {
+        self.check()?;
+        self.store.history(history).await
+    }
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {
         self.store.wait_past(after).await
     }

@@ -100,6 +100,11 @@ impl WebhookCredentials {
     pub fn reveal_password(&self) -> &str {
         self.password.reveal()
     }
+
+    /// For comparing.
+    pub(crate) fn password(&self) -> &SecretText {
+        &self.password
+    }
 }
 
 impl fmt::Debug for WebhookCredentials {

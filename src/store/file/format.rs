@@ -23,6 +23,7 @@ use crate::model::timestamp::Timestamp;
 use crate::snapshot::{Event, Seq, Write};
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The version of the format that is written. Version 1, which is still read, had neither a base nor joined, divided
@@ -327,8 +328,9 @@ pub(super) enum Line {
 pub(super) struct Commit {
     pub(super) place: Place,
     pub(super) at: Timestamp,
-    pub(super) actor: Actor,
-    pub(super) events: Vec<ReadEvent>,
+    pub(super) actor: Arc<Actor>,
+    /// Mostly one, and then without memory of its own, which would be freed on another thread than it was made on.
+    pub(super) events: SmallVec<[ReadEvent; 1]>,
     /// Another part follows.
     pub(super) more: bool,
 }
@@ -384,8 +386,13 @@ struct DeletedJson {
 }
 
 impl Line {
-    /// Reads a line after the header, without its line feed.
-    pub(super) fn read(line: &[u8], secrets: &Secrets) -> Result<Self, LineError> {
+    /// Reads a line after the header, without its line feed. Commits one after the other that have the same actor share
+    /// it.
+    pub(super) fn read(
+        line: &[u8],
+        secrets: &Secrets,
+        last: &mut Option<Arc<Actor>>,
+    ) -> Result<Self, LineError> {
         let json = checked(line)?;
         let account = |record: Box<AccountRecord>, sealed: Option<Boxes>| {
             let record = secrets.open(*record, sealed.as_ref())?;
@@ -408,10 +415,14 @@ impl Line {
                 _ => return Err(LineError::Event),
             })
         };
+        let actor = match last {
+            Some(last) if **last == read.actor => Arc::clone(last),
+            _ => Arc::clone(last.insert(Arc::new(read.actor))),
+        };
         Ok(Self::Commit(Commit {
             place: Place { seq: read.seq, joined: read.joined, part: read.part },
             at: read.at,
-            actor: read.actor,
+            actor,
             events: read.events.into_iter().map(event).collect::<Result<_, _>>()?,
             more: read.more,
         }))

@@ -24,7 +24,7 @@ use crate::model::account::Account;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Batch, Change, Listing, Page, Seq, Snapshot};
+use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use crate::store::live::Live;
 use crate::store::memory::MemoryStore;
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
@@ -320,6 +320,10 @@ impl AccountStore for FileStore {
 
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError> {
         Ok(self.live.changes(after, limit))
+    }
+
+    async fn history(&self, history: &AccountHistory) -> Result<HistoryPage, StoreError> {
+        Ok(self.live.account_history(history).await)
     }
 
     async fn wait_past(&self, after: Seq) -> Result<Seq, StoreError> {

@@ -7,7 +7,9 @@ use super::disk::{DiskFile, read_full_at};
 use super::format::{Line, LineError, MAX_LINE, PAD, begins_whole};
 use super::parallel::in_order;
 use super::secrets::Secrets;
+use crate::access::Actor;
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
 /// A line after the header.
 pub(super) struct ReadLine {
@@ -104,20 +106,22 @@ impl Chunks<'_> {
 impl Chunk {
     fn lines(&self, secrets: &Secrets) -> impl Iterator<Item = ReadLine> {
         let mut rest = self.bytes.as_slice();
+        let mut actor = None;
         std::iter::from_fn(move || {
             let start = self.bytes.len() - rest.len();
             // Reading from memory does not fail.
             let length = rest.skip_until(b'\n').unwrap_or(0);
             let line = &self.bytes[start..start + length];
-            (length > 0).then(|| ReadLine::read(line, self.offset + start as u64, secrets))
+            (length > 0).then(|| ReadLine::read(line, self.offset + start as u64, secrets, &mut actor))
         })
     }
 }
 
 impl ReadLine {
-    fn read(line: &[u8], offset: u64, secrets: &Secrets) -> Self {
+    fn read(line: &[u8], offset: u64, secrets: &Secrets, actor: &mut Option<Arc<Actor>>) -> Self {
         let (text, ended) = line.strip_suffix(b"\n").map_or((line, false), |text| (text, true));
-        let read = if line.len() > MAX_LINE { Err(LineError::TooLong) } else { Line::read(text, secrets) };
+        let read =
+            if line.len() > MAX_LINE { Err(LineError::TooLong) } else { Line::read(text, secrets, actor) };
         let content = read.map_err(|error| BadLine {
             error,
             lost: lost_block(line, offset),

@@ -29,8 +29,8 @@ use crate::model::timestamp::Timestamp;
 use crate::snapshot::{Change, Conflict, Event, Seq, Snapshot};
 use crate::store::live::History;
 use foldhash::quality::RandomState;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -125,18 +125,20 @@ pub(super) fn recover(
     }
     let secrets = &secrets.of_file(header.sealed);
     let first = line as u64 + 1;
-    let mut replay = Replay::new(header, history, first);
-    read_lines(file, first, end, secrets, |line| replay.take(line))?;
-    match replay.ending(end)? {
-        None => replay.finish(None),
+    let replay = |end| {
+        let mut replay = Replay::new(header, history, first, end);
+        read_lines(file, first, end, secrets, |line| replay.take(line))?;
+        let torn = replay.ending(end)?;
+        Ok::<_, Unreadable>((replay, torn))
+    };
+    let (mut replayed, torn) = replay(end)?;
+    if let Some(torn) = torn {
         // Some of a commit whose end is torn may have been applied. Without it, the file ends well.
-        Some(torn) => {
-            let mut replay = Replay::new(header, history, first);
-            read_lines(file, first, torn.offset, secrets, |line| replay.take(line))?;
-            replay.ending(torn.offset)?;
-            replay.finish(Some(torn))
-        }
+        (replayed, _) = replay(torn.offset)?;
     }
+    replayed
+        .finish(torn)
+        .or_else(|conflict| Err(replay(torn.map_or(end, |torn| torn.offset))?.0.clash(&conflict)))
 }
 
 /// Where the content ends and the padding begins, if there is any.
@@ -182,7 +184,7 @@ struct Replay {
     base: u64,
     accounts: HashMap<AccountSid, Placed, RandomState>,
     seq: Seq,
-    history: History,
+    recent: Recent,
     size: Size,
     /// The line that was taken last.
     line: u64,
@@ -210,9 +212,41 @@ struct Divided {
     offset: u64,
     parts: u64,
     at: Timestamp,
-    actor: Actor,
-    events: Vec<Event>,
+    actor: Arc<Actor>,
+    events: usize,
     weight: i64,
+}
+
+/// The last commits, not yet made into changes, of which most would be dropped again.
+struct Recent {
+    commits: VecDeque<(Timestamp, Arc<Actor>, usize)>,
+    /// Of all those commits, and of the one that is being read.
+    events: VecDeque<Event>,
+    most: usize,
+}
+
+impl Recent {
+    fn push(&mut self, at: Timestamp, actor: Arc<Actor>, events: usize) {
+        self.commits.push_back((at, actor, events));
+        while self.commits.len() > self.most
+            && let Some((_, _, events)) = self.commits.pop_front()
+        {
+            self.events.drain(..events);
+        }
+    }
+
+    /// The changes, of which the last is this one.
+    fn into_history(mut self, last: Seq) -> History {
+        let start = Seq::new(last.get() - self.commits.len() as u64);
+        let mut history = History::new(start, self.most);
+        let mut seq = start;
+        for (at, actor, events) in self.commits {
+            seq = seq.next();
+            let events = self.events.drain(..events).collect();
+            history.push(Arc::new(Change::new(seq, Actor::clone(&actor), at, events)));
+        }
+        history
+    }
 }
 
 struct Suspect {
@@ -226,13 +260,16 @@ struct Suspect {
 }
 
 impl Replay {
-    fn new(header: Header, history: usize, length: u64) -> Self {
+    fn new(header: Header, history: usize, length: u64, end: u64) -> Self {
+        /// The least that an account takes, about.
+        const ACCOUNT: u64 = 512;
+        let accounts = usize::try_from((end - length) / ACCOUNT).unwrap_or(0);
         Self {
             header,
             base: 0,
-            accounts: HashMap::default(),
+            accounts: HashMap::with_capacity_and_hasher(accounts, RandomState::default()),
             seq: header.base,
-            history: History::new(header.base, history),
+            recent: Recent { commits: VecDeque::new(), events: VecDeque::new(), most: history },
             size: Size::new(history),
             line: 1,
             length,
@@ -303,7 +340,7 @@ impl Replay {
             parts: 0,
             at,
             actor,
-            events: Vec::with_capacity(events.len()),
+            events: 0,
             weight: 0,
         });
         if place.part != divided.parts {
@@ -312,9 +349,10 @@ impl Replay {
         }
         // What an account of this line takes, about.
         let share = format::share(bytes, events.len());
+        divided.events += events.len();
         for event in events {
             let (event, weight) = self.apply(event, offset, share)?;
-            divided.events.push(event);
+            self.recent.events.push_back(event);
             divided.weight += weight;
         }
         if more {
@@ -329,8 +367,7 @@ impl Replay {
             self.group = divided.offset;
         }
         self.size.push(self.length - divided.offset, divided.weight);
-        let change = Change::new(place.seq, divided.actor, divided.at, divided.events);
-        self.history.push(Arc::new(change));
+        self.recent.push(divided.at, divided.actor, divided.events);
         Ok(())
     }
 
@@ -380,28 +417,30 @@ impl Replay {
         Ok(Some(TornTail { line, offset, bytes: end - offset }))
     }
 
-    fn finish(self, torn: Option<TornTail>) -> Result<Recovered, Unreadable> {
-        let accounts = self.accounts.values().map(|placed| Arc::clone(&placed.account));
-        let snapshot = Snapshot::from_accounts(self.seq, accounts).map_err(|conflict| {
-            let (Conflict::Taken { sid, .. } | Conflict::Revision { sid, .. } | Conflict::Missing { sid }) =
-                conflict;
-            let holder = if let Conflict::Taken { holder, .. } = conflict { holder } else { sid };
-            // Of the two that can't both be, the later is the one that does not fit.
-            let places = [sid, holder].map(|sid| self.accounts.get(&sid));
-            let later = places.into_iter().flatten().map(|placed| (placed.line, placed.offset)).max();
-            let (line, offset) = later.unwrap_or((self.line, self.length));
-            damaged(line, offset, &LineError::Contradiction(conflict.to_string()))
-        })?;
+    fn finish(self, torn: Option<TornTail>) -> Result<Recovered, Conflict> {
+        let accounts = self.accounts.into_values().map(|placed| placed.account);
         Ok(Recovered {
             header: Some(self.header),
-            snapshot,
-            history: self.history,
+            snapshot: Snapshot::from_accounts(self.seq, accounts)?,
+            history: self.recent.into_history(self.seq),
             size: self.size,
             length: self.length,
             group: self.group,
             lacks_line_feed: self.lacks_line_feed,
             torn,
         })
+    }
+
+    /// Where two accounts clash: of the two that can't both be, the later is the one that does not fit.
+    fn clash(&self, conflict: &Conflict) -> Unreadable {
+        let (sid, holder) = match *conflict {
+            Conflict::Taken { sid, holder, .. } => (sid, holder),
+            Conflict::Revision { sid, .. } | Conflict::Missing { sid } => (sid, sid),
+        };
+        let places = [sid, holder].map(|sid| self.accounts.get(&sid));
+        let later = places.into_iter().flatten().map(|placed| (placed.line, placed.offset)).max();
+        let (line, offset) = later.unwrap_or((self.line, self.length));
+        damaged(line, offset, &LineError::Contradiction(conflict.to_string()))
     }
 }
 

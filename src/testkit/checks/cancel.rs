@@ -1,6 +1,6 @@
 //! A call can be given up: its future dropped at any point.
 
-use crate::snapshot::{Listing, Seq, Snapshot};
+use crate::snapshot::{AccountHistory, Listing, Seq, Snapshot};
 use crate::store::AccountStore;
 use crate::testkit::backend::{Backend, Fresh};
 use crate::testkit::caller::{Caller, content, create, delete};
@@ -69,12 +69,14 @@ pub fn a_read_that_is_given_up_leaves_the_store_working<B: Backend>(backend: &B)
     let sample = account(1);
     let realm = sample.sip_realm.as_ref().expect("a sample account has a realm");
     let listing = Listing::new();
-    let reads: [Read<'_>; 7] = [
+    let history = AccountHistory::of(sample.sid);
+    let reads: [Read<'_>; 8] = [
         Box::new(|| Box::pin(async { store.by_sid(sample.sid).await.is_ok() })),
         Box::new(|| Box::pin(async { store.by_name(&sample.name).await.is_ok() })),
         Box::new(|| Box::pin(async { store.by_realm(realm).await.is_ok() })),
         Box::new(|| Box::pin(async { store.list(&listing).await.is_ok() })),
         Box::new(|| Box::pin(async { store.changes(Seq::START, 10).await.is_ok() })),
+        Box::new(|| Box::pin(async { store.history(&history).await.is_ok() })),
         Box::new(|| Box::pin(async { store.snapshot().await.is_ok() })),
         // There is a commit to see, so that it need not wait.
         Box::new(|| Box::pin(async { store.wait_past(Seq::START).await.is_ok() })),

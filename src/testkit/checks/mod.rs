@@ -9,6 +9,7 @@ mod cancel;
 mod durable;
 mod failure;
 mod feed;
+mod history;
 mod listing;
 mod order;
 mod revisions;
@@ -60,6 +61,11 @@ macro_rules! __conformance {
                 a_trimmed_feed_says_so
                 a_wait_ends_with_the_next_commit
                 a_wait_that_is_given_up_wakes_the_others
+            }
+            history {
+                a_history_is_complete_and_newest_first
+                a_history_goes_on_where_it_was
+                a_trimmed_history_says_so
             }
             listing {
                 pages_are_complete_and_in_order

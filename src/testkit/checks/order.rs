@@ -8,7 +8,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::unit::{Limit, Unit};
 use crate::model::webhook::{Webhook, WebhookCredentials, WebhookMethod, WebhookUrl};
 use crate::model::webhook_secret::WebhookSecret;
-use crate::snapshot::{Listing, Seq};
+use crate::snapshot::{AccountHistory, Listing, Seq};
 use crate::testkit::backend::{Backend, Fresh};
 use crate::testkit::caller::{Caller, create, delete};
 use crate::testkit::history;
@@ -53,6 +53,8 @@ pub fn a_read_sees_what_was_committed_before<B: Backend>(backend: &B) {
         assert_eq!(store.by_realm(realm).as_deref(), found, "by_realm");
         assert_eq!(store.page(Listing::new()).accounts, [present.clone().into()], "list");
         assert_eq!(store.all_changes().last().map(|change| change.seq), Some(seq), "changes");
+        let history = store.history(&AccountHistory::of(present.sid).limit(1));
+        assert_eq!(history.entries.first().map(|entry| entry.seq), Some(seq), "history");
         assert_eq!(store.wait_past(Seq::START), seq, "wait_past");
         for snapshot in [Some(store.snapshot()), store.store().live()].into_iter().flatten() {
             assert_eq!(snapshot.seq(), seq, "snapshot");

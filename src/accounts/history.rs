@@ -1,0 +1,108 @@
+//! The history of one account, as an actor may see it.
+
+use crate::access::{Actor, Scope};
+use crate::accounts::{Accounts, Error};
+use crate::audit::AuditEntry;
+use crate::snapshot::{AccountHistory, HistoryEntry, Seq};
+use serde::Serialize;
+
+/// One page of the history of an account, for a user interface.
+///
+/// In JSON: `{"entries": […], "next": 812, "trimmed": false}`, each entry as [`AuditEntry`] has it; `next` is `null` on
+/// the last page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AuditPage {
+    /// What happened, newest first.
+    pub entries: Vec<AuditEntry>,
+    /// Where the next page starts, if there is more: give it to [`AccountHistory::before`].
+    pub next: Option<Seq>,
+    /// Whether this is the last page, and older changes are not kept any more. See
+    /// [`HistoryPage::trimmed`](crate::HistoryPage::trimmed).
+    pub trimmed: bool,
+}
+
+impl Accounts {
+    /// A page of what happened to an account, newest first: who changed what, and when. How far it reaches back is up
+    /// to the store; [`AuditPage::trimmed`] tells.
+    ///
+    /// An actor sees an entry if it may see the account as the entry left it, or, of a deletion, as it was. So a
+    /// service provider sees what happened while the account was under it, and, as its last one, that it was deleted.
+    ///
+    /// ```
+    /// use gateway_accounts::*;
+    /// # futures_lite::future::block_on(async {
+    /// # let accounts = Accounts::new(MemoryStore::new());
+    /// # let admin = Actor::admin("jane")?;
+    /// let acme = accounts.create(&admin, AccountPatch::new().name("Acme")).await?;
+    /// accounts.edit(&admin, acme.sid(), acme.revision(), AccountPatch::new().name("Globex")).await?;
+    ///
+    /// let user = Actor::of_account(acme.sid(), "bob@acme.example")?;
+    /// let page = accounts.history(&user, &AccountHistory::of(acme.sid()).limit(20)).await?;
+    /// assert_eq!(page.entries[0].fields[0].to_string(), r#"name "Acme" -> "Globex""#);
+    /// assert_eq!(page.entries[1].action, AuditAction::Created);
+    /// assert!(page.next.is_none() && !page.trimmed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the actor may see neither the account nor anything of its history.
+    pub async fn history(&self, actor: &Actor, history: &AccountHistory) -> Result<AuditPage, Error> {
+        if matches!(actor.scope(), Scope::Account(own) if own != history.sid()) {
+            // Nothing can be visible, and nobody has to look.
+            return Err(Error::NotFound);
+        }
+        let page = self.visible_history(actor, history).await?;
+        if page.entries.is_empty() && !self.knows_of(actor, history).await? {
+            return Err(Error::NotFound);
+        }
+        Ok(page)
+    }
+
+    /// As many entries as were asked for, if there are: those that the actor may not see are passed over, and it does
+    /// not learn whether there are any.
+    async fn visible_history(&self, actor: &Actor, history: &AccountHistory) -> Result<AuditPage, Error> {
+        let mut visible = AuditPage { entries: Vec::new(), next: None, trimmed: false };
+        let mut commits = 0;
+        let mut request = *history;
+        loop {
+            let page = self.0.store.history(&request).await?;
+            for entry in page.entries.iter().filter(|entry| may_see(actor, entry)) {
+                let last = visible.entries.last().map(|last| last.seq);
+                if last != Some(entry.seq) {
+                    if commits == history.size() {
+                        visible.next = last;
+                        return Ok(visible);
+                    }
+                    commits += 1;
+                }
+                visible.entries.push(entry.audit());
+            }
+            match page.next {
+                // Everything or nothing is visible to the others, and so the store's page is theirs.
+                Some(next) if matches!(actor.scope(), Scope::ServiceProvider(_)) => {
+                    request = request.before(next);
+                }
+                next => return Ok(AuditPage { next, trimmed: page.trimmed, ..visible }),
+            }
+        }
+    }
+
+    /// Whether the actor may see the account as it is, or anything that happened to it.
+    async fn knows_of(&self, actor: &Actor, history: &AccountHistory) -> Result<bool, Error> {
+        let account = self.0.store.by_sid(history.sid()).await?;
+        if account.is_some_and(|account| actor.may_see(&account)) {
+            return Ok(true);
+        }
+        if history.start().is_none() {
+            return Ok(false);
+        }
+        let newest = AccountHistory::of(history.sid()).limit(1);
+        Ok(!self.visible_history(actor, &newest).await?.entries.is_empty())
+    }
+}
+
+fn may_see(actor: &Actor, entry: &HistoryEntry) -> bool {
+    let account = entry.event.after().or_else(|| entry.event.before());
+    account.is_some_and(|account| actor.may_see(account))
+}
