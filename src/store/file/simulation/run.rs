@@ -21,6 +21,7 @@ use std::sync::Arc;
 pub(super) const PATH: &str = "data/accounts.log";
 /// Where somebody may put it while it is open.
 const TAKEN: &str = "data/taken.log";
+const UNLOCKED: &str = "data/unlocked";
 const LOCK: &str = "data/accounts.log.lock";
 
 /// How many writes a large batch has: divided into two lines, and into so many that not all are in memory at once.
@@ -394,6 +395,10 @@ impl Run {
         let Some(log) = &self.log else { return Ok(()) };
         let troubles = self.disk.troubles();
         self.disk.note(|| "another process looks".to_owned());
+        if self.dice.chance(1, 4) {
+            // Somebody has taken the file of the lock for left over.
+            self.disk.put_away(LOCK, UNLOCKED);
+        }
         let other = Log::open(Arc::clone(&self.given), Path::new(PATH), self.options.clone());
         match other {
             Ok(_) => return Err("it was opened while it was open".to_owned()),
@@ -420,14 +425,19 @@ impl Run {
         if self.log.is_none() {
             return Ok(());
         }
+        if self.dice.chance(1, 2) {
+            self.compact(false)?;
+            self.compact(false)?;
+        }
         self.disk.note(|| "the file is taken away".to_owned());
         self.disk.put_away(PATH, TAKEN);
         if self.dice.chance(1, 2) {
-            self.disk.put(PATH, b"another file\n");
+            // Longer than the one that was there, so that whoever reads it does not miss anything.
+            self.disk.put(PATH, &b"another file\n".repeat(4096));
         }
         let (there, acknowledged) = (self.disk.content(PATH), self.acknowledged);
         self.health = self.health.max(Health::Doubtful);
-        for _ in 0..3 {
+        for _ in 0..6 {
             self.group(2)?;
             let finish = self.dice.chance(1, 2);
             self.compact(finish)?;
