@@ -438,10 +438,11 @@ impl Run {
         let (there, acknowledged) = (self.disk.content(PATH), self.acknowledged);
         self.health = self.health.max(Health::Doubtful);
         for _ in 0..6 {
-            self.group(2)?;
             let finish = self.dice.chance(1, 2);
             self.compact(finish)?;
             self.back_up()?;
+            // Which notices, and then everything does.
+            self.group(2)?;
         }
         same("what was acknowledged", &self.acknowledged, &acknowledged)?;
         same("the file that was put there", &self.disk.content(PATH), &there)?;
