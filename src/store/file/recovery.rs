@@ -334,7 +334,7 @@ impl Replay {
         if place.seq != expected {
             return Err(LineError::Seq { expected, found: place.seq });
         }
-        let mut divided = self.divided.take().unwrap_or_else(|| Divided {
+        let mut divided = self.divided.take().unwrap_or(Divided {
             line: self.line,
             offset,
             parts: 0,

@@ -401,7 +401,9 @@ impl Disk for SimDisk {
             return Err(ErrorKind::NotFound.into());
         }
         state.check_room()?;
-        state.change_names(&course, |state| drop(state.make(&name)))?;
+        state.change_names(&course, |state| {
+            state.make(&name);
+        })?;
         let node = state.find(&name)?;
         Ok(self.opened(state, node, path, true))
     }
@@ -422,7 +424,9 @@ impl Disk for SimDisk {
             return Err(ErrorKind::AlreadyExists.into());
         }
         state.check_room()?;
-        state.change_names(&course, |state| drop(state.make(&name)))?;
+        state.change_names(&course, |state| {
+            state.make(&name);
+        })?;
         let node = state.find(&name)?;
         Ok(self.opened(state, node, path, true))
     }
