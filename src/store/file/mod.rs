@@ -40,17 +40,23 @@ use writer::Request;
 
 /// Keeps accounts in a file, and all of them in memory too.
 ///
-/// The file is append-only lines of JSON with a checksum before each, one line for each commit, for an operator to
-/// read with `less`, `grep` and `jq` (`cut -c 10- accounts.log | jq`; the
-/// first line says what the file is). A commit is on the disk (`fdatasync`) before
-/// it is acknowledged. Opening reads the file from its beginning; a commit that was being written when the process or
-/// the machine stopped was never acknowledged, and is cut off and reported by [`FileStore::opened`]. Damage
-/// anywhere else is refused, naming the line.
+/// The file is lines of JSON with a checksum before each, one line for each commit, for an operator to
+/// read with `less`, `grep` and `jq` (`cut -c 10- accounts.log | jq`; the first line says what the file is).
+/// `docs/file-format.md` in the repository specifies it. A commit is on the disk (`fdatasync`) before it is acknowledged;
+/// commits that wait at the same time share one write and one sync. Opening reads the file from its beginning; what was
+/// being written when the process or the machine stopped was never acknowledged, and is cut off and reported by
+/// [`FileStore::opened`]. Damage anywhere else is refused, naming the line; [`FileStore::salvage`] saves the rest.
 ///
-/// The file holds the webhook secrets and passwords **in clear**; it is created readable by its owner alone
-/// (0600).
+/// When more than half of the file is superseded, it is rewritten in the background, and the new one takes its place in
+/// one step ([`FileStoreOptions::compact_from`]); the last changes stay in it
+/// ([`FileStoreOptions::history`]). So with its copy it takes less than three times the space of the accounts and the
+/// history.
 ///
-/// One store at a time has a file open: it is locked, and so is a file beside it, of its name and `.lock`. Another
+/// Without a keyring the file holds the webhook secrets and passwords **in clear**; with one
+/// (`FileStoreOptions::sealed_with`, feature `sealing`) they are sealed. It is created readable by its owner alone (0600).
+///
+/// One store at a time has a file open: it is locked, and so is a file beside it, of its name and `.lock`; the
+/// rewritten file is beside it too, under its name and `.new`. Another
 /// program may read it, but must not change, remove or replace it (rotate it, say) while it is open: the store
 /// notices before its next write, and then writes no more.
 ///
