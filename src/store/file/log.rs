@@ -259,14 +259,13 @@ impl Log {
 
     /// Begins to rewrite the file. Commits go on meanwhile.
     pub(super) fn begin_compaction(&self) -> Result<Compaction, StoreError> {
-        let path = &self.path;
         if self.failed {
             return Err(after_failure());
         }
-        let old = self.disk.open_to_read(path).map_err(io_error("could not open", path))?;
+        let old = self.open_again()?;
         Ok(Compaction::new(
             Arc::clone(&self.disk),
-            rewritten(path),
+            rewritten(&self.path),
             old,
             Arc::clone(&self.end),
             &self.live,
@@ -291,6 +290,11 @@ impl Log {
                 return Err(self.compaction_failed(error));
             }
         };
+        // What somebody else has put there meanwhile is not replaced.
+        if let Err(error) = self.check_undisturbed() {
+            compaction.give_up();
+            return Err(self.compaction_failed(error));
+        }
         if let Err(error) = self.disk.rename(&rewritten(&self.path), &self.path) {
             // If it happened all the same, or who knows what did, what is written to the file that was here is lost.
             self.failed = !matches!(self.file.is_named(&self.path), Ok(true));
@@ -333,10 +337,22 @@ impl Log {
         self.finish_compaction(compaction).map(drop)
     }
 
-    /// The file as it is now, for whoever copies it.
-    pub(super) fn source(&self) -> Result<Source, StoreError> {
+    /// The file, opened once more to be read, without its lock: whoever reads it may be there for longer than this.
+    fn open_again(&self) -> Result<Arc<dyn DiskFile>, StoreError> {
         let path = &self.path;
         let file = self.disk.open_to_read(path).map_err(io_error("could not open", path))?;
+        // Another one may have the name by now: one that somebody else put there, or a rewritten one, if the system
+        // said that it could not be put there.
+        if self.file.is_named(path).map_err(io_error("could not look at", path))? {
+            return Ok(file);
+        }
+        let message = format!("{} is not the account file any more, which was opened", path.display());
+        Err(StoreError::new(StoreErrorKind::Failed, message))
+    }
+
+    /// The file as it is now, for whoever copies it.
+    pub(super) fn source(&self) -> Result<Source, StoreError> {
+        let file = self.open_again()?;
         let snapshot = self.live.snapshot();
         Ok(Source { file, length: self.end(), seq: snapshot.seq(), accounts: snapshot.len() })
     }

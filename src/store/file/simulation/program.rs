@@ -79,6 +79,7 @@ fn random(run: &mut Run) -> Checked {
     for _ in 0..lives {
         live(run)?;
         match run.dice.below(8) {
+            _ if run.dice.chance(1, 20) => run.disturb()?,
             0 => run.restart_process(),
             1..4 => run.cut_power(),
             _ => {

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Where the account file is.
 pub(super) const PATH: &str = "data/accounts.log";
+/// Where somebody may put it while it is open.
+const TAKEN: &str = "data/taken.log";
 const LOCK: &str = "data/accounts.log.lock";
 
 /// How many writes a large batch has: divided into two lines, and into so many that not all are in memory at once.
@@ -65,7 +67,7 @@ impl std::ops::AddAssign for Tally {
 }
 
 /// Whether an open file takes commits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Health {
     Good,
     /// Something other than a commit failed, and the next commit tells.
@@ -224,7 +226,7 @@ impl Run {
                 let in_the_way =
                     Backups::is_in_the_way(&self.disk) && error.kind() == StoreErrorKind::Foreign;
                 if !in_the_way {
-                    self.check_error(&error, troubles).map_err(|why| format!("backing up: {why}"))?;
+                    self.check_refusal(&error, troubles).map_err(|why| format!("backing up: {why}"))?;
                 }
             }
         }
@@ -378,9 +380,7 @@ impl Run {
         };
         if let Some(error) = failed {
             self.tally.failed_compactions += 1;
-            if !(self.health != Health::Good && error.kind() == StoreErrorKind::Failed) {
-                self.check_error(&error, troubles).map_err(|why| format!("compacting: {why}"))?;
-            }
+            self.check_refusal(&error, troubles).map_err(|why| format!("compacting: {why}"))?;
         }
         self.look()
     }
@@ -411,6 +411,34 @@ impl Run {
             Err(error) if self.health != Health::Good && error.kind() == StoreErrorKind::Damaged => Ok(()),
             Err(error) => self.check_error(&error, troubles).map_err(|why| format!("verifying: {why}")),
         }
+    }
+
+    /// An operator takes the file away while it is open, and may put another there. Nothing is acknowledged any more,
+    /// and what is there is left alone. Then everything is closed, and the file put back.
+    pub(super) fn disturb(&mut self) -> Checked {
+        self.restart_if_stopped();
+        if self.log.is_none() {
+            return Ok(());
+        }
+        self.disk.note(|| "the file is taken away".to_owned());
+        self.disk.put_away(PATH, TAKEN);
+        if self.dice.chance(1, 2) {
+            self.disk.put(PATH, b"another file\n");
+        }
+        let (there, acknowledged) = (self.disk.content(PATH), self.acknowledged);
+        self.health = self.health.max(Health::Doubtful);
+        for _ in 0..3 {
+            self.group(2)?;
+            let finish = self.dice.chance(1, 2);
+            self.compact(finish)?;
+            self.back_up()?;
+        }
+        same("what was acknowledged", &self.acknowledged, &acknowledged)?;
+        same("the file that was put there", &self.disk.content(PATH), &there)?;
+        self.restart_if_stopped();
+        self.close();
+        self.disk.put_away(TAKEN, PATH);
+        Ok(())
     }
 
     pub(super) fn close(&mut self) {
@@ -449,6 +477,15 @@ impl Run {
         self.compaction = None;
         self.backups.leave();
         self.log = None;
+    }
+
+    /// As [`Run::check_error`]; and where the file can't be trusted, it may be just that.
+    fn check_refusal(&self, error: &StoreError, troubles: u64) -> Checked {
+        let in_trouble = self.health != Health::Good || self.disk.troubles() > troubles;
+        match error.kind() {
+            StoreErrorKind::Failed | StoreErrorKind::Io if in_trouble => Ok(()),
+            _ => self.check_error(error, troubles),
+        }
     }
 
     /// An error needs a reason, and says that it was the disk.

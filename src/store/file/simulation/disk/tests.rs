@@ -1,8 +1,9 @@
 //! That the disk does to its files what real ones do at their worst.
 
 use super::*;
-use crate::store::file::disk::write_all_at;
+use crate::store::file::disk::{Disk, DiskFile, write_all_at};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 const A: &str = "d/a";
 
