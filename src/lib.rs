@@ -101,7 +101,10 @@ pub use snapshot::{AdvanceError, Batch, Change, Conflict, Event, Listing, Page, 
 
 // Where accounts are kept.
 #[cfg(feature = "file")]
-pub use store::file::{Backup, FileDamage, FileStore, FileStoreOptions, Opened, TornTail, Verified};
+pub use store::file::{
+    Backup, FileDamage, FileStore, FileStoreOptions, Findings, LeftOut, Loss, Opened, Salvaged, TornTail,
+    Verified, WhyLeftOut,
+};
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 
