@@ -6,8 +6,10 @@ mod disk;
 mod format;
 mod log;
 mod parallel;
+mod partial;
 mod reader;
 mod recovery;
+mod salvage;
 mod secrets;
 #[cfg(test)]
 mod simulation;
@@ -18,6 +20,7 @@ mod writer;
 pub use backup::Backup;
 pub use log::Opened;
 pub use recovery::{FileDamage, TornTail};
+pub use salvage::{Findings, LeftOut, Loss, Salvaged, WhyLeftOut};
 pub use verify::Verified;
 
 use crate::model::account::Account;
@@ -176,6 +179,31 @@ impl FileStoreOptions {
         let secrets = if self.secrets.sealed() { self.secrets } else { self.secrets.unopened() };
         blocking("verify", move || verify::verify(&RealDisk, &path, &secrets)).await
     }
+
+    /// Saves everything readable of a damaged file into a new one, and tells what was lost. The damaged file is only
+    /// read, whatever its version; it should not be in use.
+    ///
+    /// Lines that do not read are skipped, the others applied in their order, whether they follow from what was lost or
+    /// not. The new file has the accounts and no history; it is durable when this returns, its owner's alone, and sealed
+    /// if there is a keyring. Until it is complete it has the name of the new file and `.partial`.
+    ///
+    /// # Errors
+    /// [`StoreError`] of kind
+    /// [`Foreign`](StoreErrorKind::Foreign) when nothing in the damaged file is of an account file, or when there is a
+    /// file at the new path already,
+    /// [`NewerVersion`](StoreErrorKind::NewerVersion) when a newer version of this crate wrote it,
+    /// [`Sealed`](StoreErrorKind::Sealed) when its header says that its secrets are sealed, and there is no keyring,
+    /// [`InUse`](StoreErrorKind::InUse) when another file is being written to the new path,
+    /// [`Io`](StoreErrorKind::Io) when there is no damaged file, or the system refuses.
+    pub async fn salvage(
+        self,
+        damaged: impl AsRef<Path>,
+        new: impl AsRef<Path>,
+    ) -> Result<Salvaged, StoreError> {
+        let (damaged, new) = (damaged.as_ref().to_owned(), new.as_ref().to_owned());
+        let salvage = move || salvage::salvage(Arc::new(RealDisk), &damaged, &new, &self.secrets);
+        blocking("salvage", salvage).await
+    }
 }
 
 /// How many commits wait for the writing thread before callers do.
@@ -208,6 +236,29 @@ impl FileStore {
     /// As [`FileStoreOptions::verify`].
     pub async fn verify(path: impl AsRef<Path>) -> Result<Verified, StoreError> {
         FileStoreOptions::default().verify(path).await
+    }
+
+    /// Saves everything readable of a damaged file into a new one, with the default [`FileStoreOptions`].
+    ///
+    /// ```
+    /// use gateway_accounts::FileStore;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("accounts.log");
+    /// # let new = folder.path().join("salvaged.log");
+    /// # futures_lite::future::block_on(async {
+    /// # FileStore::open(&path).await?.close().await;
+    /// let salvaged = FileStore::salvage(&path, &new).await?;
+    /// print!("saved {} accounts\n{}{}", salvaged.accounts, salvaged.lost, salvaged.left_out);
+    /// # assert!(salvaged.is_everything());
+    /// let store = FileStore::open(&new).await?;
+    /// # Ok::<(), gateway_accounts::StoreError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`FileStoreOptions::salvage`].
+    pub async fn salvage(damaged: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Salvaged, StoreError> {
+        FileStoreOptions::default().salvage(damaged, new).await
     }
 
     /// What was found when the file was opened.

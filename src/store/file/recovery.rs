@@ -142,7 +142,7 @@ pub(super) fn recover(
 }
 
 /// Where the content ends and the padding begins, if there is any.
-fn end_of_content(file: &dyn DiskFile) -> io::Result<u64> {
+pub(super) fn end_of_content(file: &dyn DiskFile) -> io::Result<u64> {
     let mut end = file.len()?;
     let mut block = vec![0; 64 << 10];
     while end > 0 {
