@@ -111,7 +111,10 @@ pub use audit::{AuditAction, AuditEntry, FieldChange};
 
 // Where accounts are kept.
 #[cfg(feature = "file")]
-pub use store::file::{Backup, FileDamage, FileStore, FileStoreOptions, Opened, TornTail, Verified};
+pub use store::file::{
+    Backup, FileDamage, FileStore, FileStoreOptions, Findings, LeftOut, Loss, Opened, Salvaged, TornTail,
+    Verified, WhyLeftOut,
+};
 pub use store::memory::MemoryStore;
 pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 

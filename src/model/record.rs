@@ -120,9 +120,11 @@ impl Serialize for AccountRecord {
 }
 
 /// An account that is serialized as its record is, at the revision that a store gives it.
+#[cfg(any(feature = "file", test))]
 #[derive(Clone, Copy)]
 pub(crate) struct InClear<'a>(pub(crate) &'a Account, pub(crate) Revision);
 
+#[cfg(any(feature = "file", test))]
 impl Serialize for InClear<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize_fields!(self.0, self.1, serializer)

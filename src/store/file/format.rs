@@ -24,6 +24,7 @@ use crate::snapshot::{Event, Seq, Write};
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The version of the format that is written. Version 1, which is still read, had neither a base nor joined, divided
@@ -314,31 +315,31 @@ fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Resul
     Ok(length as u64 + ACCOUNT_LINE)
 }
 
-/// A line after the header that was read.
+/// A line after the header that was read. `A` is what its accounts are read as.
 #[derive(Debug)]
-pub(super) enum Line {
+pub(super) enum Line<A = Arc<Account>> {
     /// An account of the base.
-    Account(Arc<Account>),
+    Account(A),
     /// A commit, or a part of one.
-    Commit(Commit),
+    Commit(Commit<A>),
 }
 
 /// A commit that was read, or a part of one: the accounts as they are after it, not yet compared with those before.
 #[derive(Debug)]
-pub(super) struct Commit {
+pub(super) struct Commit<A = Arc<Account>> {
     pub(super) place: Place,
     pub(super) at: Timestamp,
     pub(super) actor: Arc<Actor>,
     /// Mostly one, and then without memory of its own, which would be freed on another thread than it was made on.
-    pub(super) events: SmallVec<[ReadEvent; 1]>,
+    pub(super) events: SmallVec<[ReadEvent<A>; 1]>,
     /// Another part follows.
     pub(super) more: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum ReadEvent {
-    Created(Arc<Account>),
-    Replaced(Arc<Account>),
+pub(super) enum ReadEvent<A = Arc<Account>> {
+    Created(A),
+    Replaced(A),
     Deleted(AccountSid, Revision),
 }
 
@@ -393,11 +394,22 @@ impl Line {
         secrets: &Secrets,
         last: &mut Option<Arc<Actor>>,
     ) -> Result<Self, LineError> {
-        let json = checked(line)?;
-        let account = |record: Box<AccountRecord>, sealed: Option<Boxes>| {
-            let record = secrets.open(*record, sealed.as_ref())?;
+        Self::read_with(line, last, |record, sealed| {
+            let record = secrets.open(record, sealed)?;
             Account::try_from(record).map(Arc::new).map_err(LineError::Record)
-        };
+        })
+    }
+}
+
+impl<A> Line<A> {
+    /// Reads a line after the header, without its line feed, and each account in it in this way.
+    pub(super) fn read_with(
+        line: &[u8],
+        last: &mut Option<Arc<Actor>>,
+        account: impl Fn(AccountRecord, Option<&Boxes>) -> Result<A, LineError>,
+    ) -> Result<Self, LineError> {
+        let json = checked(line)?;
+        let account = |record: Box<AccountRecord>, sealed: Option<Boxes>| account(*record, sealed.as_ref());
         if json.starts_with(ACCOUNT.as_bytes()) {
             let read: AccountJson = serde_json::from_slice(json)
                 .map_err(|source| LineError::Json { expected: "an account", source })?;
@@ -444,11 +456,41 @@ pub(super) fn checked(line: &[u8]) -> Result<&[u8], LineError> {
 
 /// Whether a line begins with all of a line: its checksum is that of a part of what follows it.
 pub(super) fn begins_whole(line: &[u8]) -> bool {
-    let Some((checksum, json)) = line.split_at_checked(CHECKSUM_LEN) else { return false };
+    whole_start(line).is_some()
+}
+
+/// How long the line is that a line begins with all of.
+fn whole_start(line: &[u8]) -> Option<usize> {
+    let (checksum, json) = line.split_at_checked(CHECKSUM_LEN)?;
     let mut hasher = crc32fast::Hasher::new();
-    json.split_inclusive(|byte| *byte == b'}').any(|part| {
+    let mut length = CHECKSUM_LEN;
+    json.split_inclusive(|byte| *byte == b'}').find_map(|part| {
         hasher.update(part);
-        checksum == digits(hasher.clone().finalize())
+        length += part.len();
+        (checksum == digits(hasher.clone().finalize())).then_some(length)
+    })
+}
+
+/// Where there are whole lines within one that is damaged, such as one whose line feed became another character.
+///
+/// A line begins like `5c3d1f0e {"`, which is nowhere within one: outside of texts there is no space, and within a
+/// text no quotation mark without a backslash. Where a text ends so, what follows does not read.
+pub(super) fn whole_lines_in(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    /// What comes between a checksum and the first key.
+    const OPENING: &[u8] = b" {\"";
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        while let Some(found) = line.get(from..)?.windows(OPENING.len()).position(|found| found == OPENING) {
+            let space = from + found;
+            from = space + 1;
+            if let Some(start) = space.checked_sub(CHECKSUM_LEN - 1)
+                && let Some(length) = whole_start(&line[start..])
+            {
+                from = start + length;
+                return Some(start..from);
+            }
+        }
+        None
     })
 }
 

@@ -15,6 +15,7 @@ use crate::store::live::Live;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use std::ffi::OsString;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,6 +62,11 @@ impl Prepared {
         let pieces = if batch.writes.len() > Self::AT_ONCE { 0 } else { pieces(&batch) };
         let bodies = (0..pieces).map(|n| body(&batch, n, secrets)).collect::<Result<_, _>>()?;
         Ok(Self { batch, bodies })
+    }
+
+    /// Tells whoever wants to know how many writes are done. Should they panic, it is none of the commit's business.
+    fn report(&self, done: usize) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.batch.report(done)));
     }
 }
 
@@ -207,7 +213,16 @@ impl Log {
             if prepared.bodies.is_empty() {
                 let mut pieces = 0..pieces(&prepared.batch);
                 let make = |n| body(&prepared.batch, n, secrets).map_err(io::Error::other);
-                in_order(|| pieces.next(), make, |body| add(&body?, &mut append))?;
+                let mut done = 0;
+                in_order(
+                    || pieces.next(),
+                    make,
+                    |body| {
+                        done += DIVIDE;
+                        prepared.report(done);
+                        add(&body?, &mut append)
+                    },
+                )?;
             } else {
                 prepared.bodies.iter().try_for_each(|body| add(body, &mut append))?;
             }
@@ -477,24 +492,28 @@ struct Found {
 /// Completes a new file, adds a missing line feed, syncs, and then cuts off padding and a torn tail. Gives the length
 /// of the file.
 ///
-/// This writes to every file, also to one that seems to lack nothing: whether the sync of what it ends with failed, in
-/// another process, nothing in it tells.
+/// If a sync failed, here or in a process before, the system may show what it was to make durable, and have thrown it
+/// away; the next sync would make durable only what is written after it. So padding is cut off only after a sync, and
+/// there is some whenever one is tried. Where there is some, what was written last is written once more.
 fn repair(file: &dyn DiskFile, found: &Found, secrets: &Secrets) -> io::Result<u64> {
     let Found { has_header, group, mut length, lacks_line_feed } = *found;
-    let missing = match (has_header, lacks_line_feed) {
+    let mut missing = match (has_header, lacks_line_feed) {
         (false, _) => Header::new(secrets.sealed()).line(),
         (true, true) => b"\n".to_vec(),
         (true, false) => Vec::new(),
     };
-    rewrite_last(file, group, length)?;
+    let complete = length + missing.len() as u64;
+    if file.len()? > complete {
+        rewrite_last(file, group, length)?;
+    } else {
+        missing.push(PAD);
+    }
     write_all_at(file, &missing, length)?;
-    length += missing.len() as u64;
+    length = complete;
     // Also what a process that was killed had written but not synced must be on the disk before it is served.
     file.sync()?;
-    if file.len()? > length {
-        file.set_len(length)?;
-        file.sync()?;
-    }
+    file.set_len(length)?;
+    file.sync()?;
     Ok(length)
 }
 

@@ -6,8 +6,10 @@ mod disk;
 mod format;
 mod log;
 mod parallel;
+mod partial;
 mod reader;
 mod recovery;
+mod salvage;
 mod secrets;
 #[cfg(test)]
 mod simulation;
@@ -18,6 +20,7 @@ mod writer;
 pub use backup::Backup;
 pub use log::Opened;
 pub use recovery::{FileDamage, TornTail};
+pub use salvage::{Findings, LeftOut, Loss, Salvaged, WhyLeftOut};
 pub use verify::Verified;
 
 use crate::model::account::Account;
@@ -40,17 +43,23 @@ use writer::Request;
 
 /// Keeps accounts in a file, and all of them in memory too.
 ///
-/// The file is append-only lines of JSON with a checksum before each, one line for each commit, for an operator to
-/// read with `less`, `grep` and `jq` (`cut -c 10- accounts.log | jq`; the
-/// first line says what the file is). A commit is on the disk (`fdatasync`) before
-/// it is acknowledged. Opening reads the file from its beginning; a commit that was being written when the process or
-/// the machine stopped was never acknowledged, and is cut off and reported by [`FileStore::opened`]. Damage
-/// anywhere else is refused, naming the line.
+/// The file is lines of JSON with a checksum before each, one line for each commit, for an operator to
+/// read with `less`, `grep` and `jq` (`cut -c 10- accounts.log | jq`; the first line says what the file is).
+/// `docs/file-format.md` in the repository specifies it. A commit is on the disk (`fdatasync`) before it is acknowledged;
+/// commits that wait at the same time share one write and one sync. Opening reads the file from its beginning; what was
+/// being written when the process or the machine stopped was never acknowledged, and is cut off and reported by
+/// [`FileStore::opened`]. Damage anywhere else is refused, naming the line; [`FileStore::salvage`] saves the rest.
 ///
-/// The file holds the webhook secrets and passwords **in clear**; it is created readable by its owner alone
-/// (0600).
+/// When more than half of the file is superseded, it is rewritten in the background, and the new one takes its place in
+/// one step ([`FileStoreOptions::compact_from`]); the last changes stay in it
+/// ([`FileStoreOptions::history`]). So with its copy it takes less than three times the space of the accounts and the
+/// history.
 ///
-/// One store at a time has a file open: it is locked, and so is a file beside it, of its name and `.lock`. Another
+/// Without a keyring the file holds the webhook secrets and passwords **in clear**; with one
+/// (`FileStoreOptions::sealed_with`, feature `sealing`) they are sealed. It is created readable by its owner alone (0600).
+///
+/// One store at a time has a file open: it is locked, and so is a file beside it, of its name and `.lock`; the
+/// rewritten file is beside it too, under its name and `.new`. Another
 /// program may read it, but must not change, remove or replace it (rotate it, say) while it is open: the store
 /// notices before its next write, and then writes no more.
 ///
@@ -170,6 +179,31 @@ impl FileStoreOptions {
         let secrets = if self.secrets.sealed() { self.secrets } else { self.secrets.unopened() };
         blocking("verify", move || verify::verify(&RealDisk, &path, &secrets)).await
     }
+
+    /// Saves everything readable of a damaged file into a new one, and tells what was lost. The damaged file is only
+    /// read, whatever its version; it should not be in use.
+    ///
+    /// Lines that do not read are skipped, the others applied in their order, whether they follow from what was lost or
+    /// not. The new file has the accounts and no history; it is durable when this returns, its owner's alone, and sealed
+    /// if there is a keyring. Until it is complete it has the name of the new file and `.partial`.
+    ///
+    /// # Errors
+    /// [`StoreError`] of kind
+    /// [`Foreign`](StoreErrorKind::Foreign) when nothing in the damaged file is of an account file, or when there is a
+    /// file at the new path already,
+    /// [`NewerVersion`](StoreErrorKind::NewerVersion) when a newer version of this crate wrote it,
+    /// [`Sealed`](StoreErrorKind::Sealed) when its header says that its secrets are sealed, and there is no keyring,
+    /// [`InUse`](StoreErrorKind::InUse) when another file is being written to the new path,
+    /// [`Io`](StoreErrorKind::Io) when there is no damaged file, or the system refuses.
+    pub async fn salvage(
+        self,
+        damaged: impl AsRef<Path>,
+        new: impl AsRef<Path>,
+    ) -> Result<Salvaged, StoreError> {
+        let (damaged, new) = (damaged.as_ref().to_owned(), new.as_ref().to_owned());
+        let salvage = move || salvage::salvage(Arc::new(RealDisk), &damaged, &new, &self.secrets);
+        blocking("salvage", salvage).await
+    }
 }
 
 /// How many commits wait for the writing thread before callers do.
@@ -202,6 +236,29 @@ impl FileStore {
     /// As [`FileStoreOptions::verify`].
     pub async fn verify(path: impl AsRef<Path>) -> Result<Verified, StoreError> {
         FileStoreOptions::default().verify(path).await
+    }
+
+    /// Saves everything readable of a damaged file into a new one, with the default [`FileStoreOptions`].
+    ///
+    /// ```
+    /// use gateway_accounts::FileStore;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("accounts.log");
+    /// # let new = folder.path().join("salvaged.log");
+    /// # futures_lite::future::block_on(async {
+    /// # FileStore::open(&path).await?.close().await;
+    /// let salvaged = FileStore::salvage(&path, &new).await?;
+    /// print!("saved {} accounts\n{}{}", salvaged.accounts, salvaged.lost, salvaged.left_out);
+    /// # assert!(salvaged.is_everything());
+    /// let store = FileStore::open(&new).await?;
+    /// # Ok::<(), gateway_accounts::StoreError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`FileStoreOptions::salvage`].
+    pub async fn salvage(damaged: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Salvaged, StoreError> {
+        FileStoreOptions::default().salvage(damaged, new).await
     }
 
     /// What was found when the file was opened.

@@ -142,7 +142,7 @@ pub(super) fn recover(
 }
 
 /// Where the content ends and the padding begins, if there is any.
-fn end_of_content(file: &dyn DiskFile) -> io::Result<u64> {
+pub(super) fn end_of_content(file: &dyn DiskFile) -> io::Result<u64> {
     let mut end = file.len()?;
     let mut block = vec![0; 64 << 10];
     while end > 0 {
@@ -334,7 +334,7 @@ impl Replay {
         if place.seq != expected {
             return Err(LineError::Seq { expected, found: place.seq });
         }
-        let mut divided = self.divided.take().unwrap_or_else(|| Divided {
+        let mut divided = self.divided.take().unwrap_or(Divided {
             line: self.line,
             offset,
             parts: 0,

@@ -87,8 +87,10 @@ fn open(path: &Path, options: LogOptions) -> Result<(Log, Opened), StoreError> {
 
 /// The path without symbolic links, so that one file has one lock however it is named.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let text = path.as_os_str().to_string_lossy();
+    let names_a_folder = text.ends_with(['/', std::path::MAIN_SEPARATOR]) || text.ends_with("/.");
     match path.canonicalize() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !names_a_folder => {
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(error) };
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             Ok(folder.canonicalize()?.join(name))

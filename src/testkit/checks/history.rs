@@ -20,7 +20,7 @@ pub fn a_history_is_complete_and_newest_first<B: Backend>(backend: &B) {
     let store = Caller::new(&**fresh.store());
     assert_eq!(history(store, sid(1), 10), (Vec::new(), false), "an empty store has a history");
     let mut changes = Vec::new();
-    for round in 0..7 {
+    for round in 0..7_u32 {
         // The second is created and deleted in each round, the third is not in all of them.
         let at = |n: u64, revision, stamp| Account {
             licensed_sessions: Limit::AtMost(stamp),
@@ -33,6 +33,8 @@ pub fn a_history_is_complete_and_newest_first<B: Backend>(backend: &B) {
         };
         changes.push(store.commit([first, create(account(2))]));
         changes.push(store.commit([replace(at(2, 1, round)), replace(at(2, 2, round + 1))]));
+        // So many others that no store looks at all of them in one go.
+        changes.push(store.commit((0..300).map(|n| create(account(1000 * (u64::from(round) + 1) + n)))));
         changes.push(store.commit([]));
         let write = match store.by_sid(sid(3)) {
             Some(third) if round % 3 == 0 => delete(&third),
