@@ -5,7 +5,7 @@ use super::check::{Checked, all, glance, same};
 use super::dice::Dice;
 use super::disk::{Fault, SimDisk};
 use super::model::Course;
-use super::sample::Writer;
+use super::sample::{SAMPLES, Writer};
 use crate::snapshot::{Change, Conflict};
 use crate::store::file::compaction::Compaction;
 use crate::store::file::disk::Disk;
@@ -84,6 +84,9 @@ pub(super) struct Run {
     pub(super) dice: Dice,
     writer: Writer,
     options: LogOptions,
+    /// Whether secrets are to be sealed, sooner or later.
+    #[cfg(feature = "sealing")]
+    seals: bool,
     log: Option<Log>,
     health: Health,
     compaction: Option<Compaction>,
@@ -110,6 +113,8 @@ impl Run {
             disk,
             given,
             writer: Writer::new(dice.split()),
+            #[cfg(feature = "sealing")]
+            seals: dice.chance(1, 10),
             dice,
             options,
             log: None,
@@ -149,6 +154,10 @@ impl Run {
     /// for the opening.
     pub(super) fn open(&mut self, mut fault: impl FnMut(&mut Dice, &SimDisk)) -> Checked {
         self.leave();
+        #[cfg(feature = "sealing")]
+        if self.seals && self.dice.chance(1, 3) {
+            self.options.secrets = sealed(self.options.secrets.sealed());
+        }
         for attempt in 0..8 {
             self.restart_if_stopped();
             if attempt < 4 {
@@ -183,6 +192,9 @@ impl Run {
                         }
                     }
                     self.may_be_torn = false;
+                    if self.options.secrets.sealed() {
+                        check_sealed(&self.disk)?;
+                    }
                     self.tally.upgrades += u64::from(opened.upgraded_from.is_some());
                     return self.found(log);
                 }
@@ -509,6 +521,26 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// With one key, and when that is in use, with another.
+#[cfg(feature = "sealing")]
+fn sealed(already: bool) -> Secrets {
+    use crate::sealing::{Keyring, SealingKey};
+    let key = |id: &str, byte| SealingKey::new(id, [byte; 32]).expect("32 bytes are a key");
+    Secrets::sealed_with(if already {
+        Keyring::new(key("new", 2)).with_former(key("old", 1)).expect("the keys have different names")
+    } else {
+        Keyring::new(key("old", 1))
+    })
+}
+
+/// That no secret is in the file in clear.
+fn check_sealed(disk: &SimDisk) -> Checked {
+    let content = disk.content(PATH).unwrap_or_default();
+    let secret = SAMPLES.secrets[0].reveal().as_bytes();
+    let found = content.windows(secret.len()).any(|text| text == secret);
+    if found { Err("a secret is in clear in a file that is sealed".to_owned()) } else { Ok(()) }
 }
 
 fn store_error(result: &Result<Arc<Change>, CommitError>) -> Option<&StoreError> {

@@ -30,7 +30,8 @@ pub(super) struct Samples {
     pub(super) names: Vec<[AccountName; 2]>,
     pub(super) realms: Vec<SipRealm>,
     pub(super) providers: Vec<ServiceProviderSid>,
-    secrets: [WebhookSecret; 2],
+    /// One is the beginning of the other.
+    pub(super) secrets: [WebhookSecret; 2],
     organisation: OrganisationId,
     hook: Webhook,
     actors: [Actor; 2],
