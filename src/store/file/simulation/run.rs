@@ -407,7 +407,7 @@ impl Run {
         let Some(log) = &self.log else { return Ok(()) };
         let troubles = self.disk.troubles();
         self.disk.note(|| "another process looks".to_owned());
-        if self.dice.chance(1, 4) {
+        if self.health == Health::Good && self.dice.chance(1, 4) {
             // Somebody has taken the file of the lock for left over.
             self.disk.put_away(LOCK, UNLOCKED);
         }
