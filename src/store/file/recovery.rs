@@ -182,7 +182,7 @@ struct Replay {
     header: Header,
     /// How many accounts of the base have been read.
     base: u64,
-    accounts: HashMap<AccountSid, Placed, RandomState>,
+    accounts: Accounts,
     seq: Seq,
     recent: Recent,
     size: Size,
@@ -205,6 +205,42 @@ struct Placed {
     line: u64,
     offset: u64,
     weight: u32,
+}
+
+/// Accounts by SID, and in the order in which they were created: by which they lie in memory too, so that going through
+/// all of them is quick.
+struct Accounts {
+    /// `None` where one was deleted.
+    placed: Vec<Option<Placed>>,
+    places: HashMap<AccountSid, usize, RandomState>,
+}
+
+impl Accounts {
+    fn with_capacity(accounts: usize) -> Self {
+        Self {
+            placed: Vec::with_capacity(accounts),
+            places: HashMap::with_capacity_and_hasher(accounts, RandomState::default()),
+        }
+    }
+
+    fn get(&self, sid: AccountSid) -> Option<&Placed> {
+        self.placed.get(*self.places.get(&sid)?)?.as_ref()
+    }
+
+    fn get_mut(&mut self, sid: AccountSid) -> Option<&mut Placed> {
+        self.placed.get_mut(*self.places.get(&sid)?)?.as_mut()
+    }
+
+    fn insert(&mut self, sid: AccountSid, placed: Placed) -> Result<(), LineError> {
+        let Entry::Vacant(free) = self.places.entry(sid) else { return Err(taken(sid)) };
+        free.insert(self.placed.len());
+        self.placed.push(Some(placed));
+        Ok(())
+    }
+
+    fn remove(&mut self, sid: AccountSid) -> Option<Placed> {
+        self.placed.get_mut(self.places.remove(&sid)?)?.take()
+    }
 }
 
 struct Divided {
@@ -267,7 +303,7 @@ impl Replay {
         Self {
             header,
             base: 0,
-            accounts: HashMap::with_capacity_and_hasher(accounts, RandomState::default()),
+            accounts: Accounts::with_capacity(accounts),
             seq: header.base,
             recent: Recent { commits: VecDeque::new(), events: VecDeque::new(), most: history },
             size: Size::new(history),
@@ -319,13 +355,7 @@ impl Replay {
         self.size.base += bytes;
         let sid = account.sid();
         let weight = u32::try_from(bytes).unwrap_or(u32::MAX);
-        match self.accounts.entry(sid) {
-            Entry::Vacant(free) => {
-                free.insert(Placed { account, line: self.line, offset, weight });
-                Ok(())
-            }
-            Entry::Occupied(_) => Err(taken(sid)),
-        }
+        self.accounts.insert(sid, Placed { account, line: self.line, offset, weight })
     }
 
     fn take_commit(&mut self, commit: Commit, offset: u64, bytes: u64, ended: bool) -> Result<(), LineError> {
@@ -379,22 +409,21 @@ impl Replay {
             ReadEvent::Created(account) => {
                 let sid = account.sid();
                 fits(sid, Revision::FIRST, account.revision())?;
-                let Entry::Vacant(free) = self.accounts.entry(sid) else { return Err(taken(sid)) };
-                free.insert(placed(&account));
+                self.accounts.insert(sid, placed(&account))?;
                 (Event::Created(account), i64::from(weight))
             }
             ReadEvent::Replaced(after) => {
                 let sid = after.sid();
-                let there = self.accounts.get_mut(&sid).ok_or_else(|| missing(sid))?;
+                let there = self.accounts.get_mut(sid).ok_or_else(|| missing(sid))?;
                 fits(sid, there.account.revision().next(), after.revision())?;
                 let before = std::mem::replace(there, placed(&after));
                 let heavier = i64::from(weight) - i64::from(before.weight);
                 (Event::Replaced { before: before.account, after }, heavier)
             }
             ReadEvent::Deleted(sid, revision) => {
-                let Entry::Occupied(there) = self.accounts.entry(sid) else { return Err(missing(sid)) };
-                fits(sid, revision, there.get().account.revision())?;
-                let before = there.remove();
+                let there = self.accounts.get_mut(sid).ok_or_else(|| missing(sid))?;
+                fits(sid, revision, there.account.revision())?;
+                let before = self.accounts.remove(sid).ok_or_else(|| missing(sid))?;
                 (Event::Deleted(before.account), -i64::from(before.weight))
             }
         })
@@ -418,7 +447,7 @@ impl Replay {
     }
 
     fn finish(self, torn: Option<TornTail>) -> Result<Recovered, Conflict> {
-        let accounts = self.accounts.into_values().map(|placed| placed.account);
+        let accounts = self.accounts.placed.into_iter().flatten().map(|placed| placed.account);
         Ok(Recovered {
             header: Some(self.header),
             snapshot: Snapshot::from_accounts(self.seq, accounts)?,
@@ -437,8 +466,8 @@ impl Replay {
             Conflict::Taken { sid, holder, .. } => (sid, holder),
             Conflict::Revision { sid, .. } | Conflict::Missing { sid } => (sid, sid),
         };
-        let places = [sid, holder].map(|sid| self.accounts.get(&sid));
-        let later = places.into_iter().flatten().map(|placed| (placed.line, placed.offset)).max();
+        let places = [sid, holder].into_iter().filter_map(|sid| self.accounts.get(sid));
+        let later = places.map(|placed| (placed.line, placed.offset)).max();
         let (line, offset) = later.unwrap_or((self.line, self.length));
         damaged(line, offset, &LineError::Contradiction(conflict.to_string()))
     }
