@@ -454,7 +454,8 @@ impl Append<'_> {
     /// Writes what is left, and syncs all. How long the file is then.
     fn finish(mut self, length: u64) -> io::Result<u64> {
         let end = self.end();
-        if end > length {
+        // There is always some when a sync is tried: by that, opening tells that it may have failed.
+        if end >= length {
             let padding = (8 * self.lines.len()).clamp(Self::LEAST_PADDING, Self::MOST_PADDING);
             self.lines.resize(self.lines.len() + padding, PAD);
         }
