@@ -23,10 +23,16 @@ mod run;
 mod sabotage;
 mod sample;
 
-use disk::Fault;
+use super::format::PAD;
+use super::log::{Log, LogOptions, Prepared};
+use super::secrets::Secrets;
+use disk::{Fault, SimDisk};
 use program::{simulate, simulate_fixed};
-use run::Tally;
+use run::{PATH, Tally};
 use sabotage::{Mistake, with};
+use sample::{batch_longer_by, empty_batch};
+use std::path::Path;
+use std::sync::Arc;
 
 /// How often the power is cut in all random programs together.
 const POWER_CUTS: u64 = 10_000;
@@ -132,6 +138,47 @@ fn the_disk_is_full_at_every_write() {
         room += 512;
     }
     assert!(room > 10_000);
+}
+
+/// Commits that fill the padding to the byte, and whose sync fails: whoever opens the file next must not take it for
+/// one that is on the disk.
+#[test]
+fn what_fills_the_padding_and_is_not_synced_is_not_built_upon() {
+    let options = || LogOptions { history: 10, worth_compacting: 1 << 20, secrets: Secrets::default() };
+    let open = |disk: &SimDisk| Log::open(Arc::new(disk.clone()), Path::new(PATH), options()).unwrap().0;
+    let commit = |log: &mut Log, batch| {
+        let prepared = Prepared::new(batch, &Secrets::default()).unwrap();
+        log.commit(&[prepared]).pop().unwrap()
+    };
+    let padding = |disk: &SimDisk| {
+        let content = disk.content(PATH).unwrap();
+        content.iter().rev().take_while(|byte| **byte == PAD).count()
+    };
+    // How much a batch leaves of the padding that the first commit makes.
+    let left = |accounts| {
+        let disk = SimDisk::new(0);
+        let mut log = open(&disk);
+        commit(&mut log, empty_batch()).unwrap();
+        let before = disk.content(PATH).unwrap().len();
+        commit(&mut log, batch_longer_by(accounts, 0)).unwrap();
+        (disk.content(PATH).unwrap().len() == before).then(|| padding(&disk))
+    };
+    let fits = |accounts: &usize| left(*accounts).is_some_and(|left| left <= 200 * accounts);
+    let accounts = (1..9).find(fits).unwrap();
+    for seed in 0..40 {
+        let disk = SimDisk::new(seed);
+        let mut log = open(&disk);
+        commit(&mut log, empty_batch()).unwrap();
+        // What comes before the sync: two looks at the file, and the write.
+        disk.plan(3, Fault::Error);
+        commit(&mut log, batch_longer_by(accounts, left(accounts).unwrap())).unwrap_err();
+        drop(log);
+        let mut log = open(&disk);
+        let seq = commit(&mut log, empty_batch()).unwrap().seq;
+        drop(log);
+        disk.restart_after_power_cut();
+        assert_eq!(open(&disk).live().snapshot().seq(), seq, "seed {seed}");
+    }
 }
 
 /// That the simulation can fail: each mistake is found within so many programs.

@@ -192,3 +192,23 @@ impl Writer {
 pub(super) fn empty_batch() -> Batch {
     Batch::new(SAMPLES.actors[0].clone(), Timestamp::from_millis(0))
 }
+
+/// A batch of new accounts that takes as many bytes more than the shortest as is said, up to 200 for each.
+pub(super) fn batch_longer_by(accounts: usize, bytes: usize) -> Batch {
+    let mut writer = Writer::new(Dice::new(0));
+    let mut left = bytes;
+    (0..accounts).fold(empty_batch(), |batch, n| {
+        let longer = left.min(200);
+        left -= longer;
+        batch.with(Write::Create(Arc::new(Account {
+            name: SAMPLES.names[n][0].clone(),
+            sip_realm: None,
+            webhook_secret: WebhookSecret::import(&"s".repeat(20 + longer)).expect("it is short"),
+            registration_webhook: None,
+            queue_event_webhook: None,
+            organisation: None,
+            service_provider: None,
+            ..writer.account(SAMPLES.sids[n], Revision::FIRST, &Model::default())
+        })))
+    })
+}
