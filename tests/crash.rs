@@ -4,11 +4,13 @@
 //! then the parent kills it, opens the file, and compares.
 
 #![cfg(all(feature = "file", unix))]
+#![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
 use futures_lite::future::block_on;
 use gateway_accounts::{
     Account, AccountPatch, AccountRecord, AccountStore, Accounts, Actor, Batch, CommitError, Event,
-    FileStore, Limit, Revision, Scope, StoreErrorKind, Timestamp, Unit, WhileRunning, Write,
+    FileStore, FileStoreOptions, Limit, Revision, Scope, StoreErrorKind, Timestamp, Unit, WhileRunning,
+    Write,
 };
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write as _};
@@ -17,6 +19,23 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 const CHILD: &str = "GATEWAY_ACCOUNTS_CRASH_CHILD";
+
+/// Set for a child that rewrites its file all the time.
+const COMPACTING: &str = "GATEWAY_ACCOUNTS_CRASH_COMPACTING";
+
+/// A file of this name is sealed.
+const SEALED: &str = "sealed.log";
+
+fn options(path: &Path) -> FileStoreOptions {
+    let options = FileStoreOptions::default();
+    #[cfg(feature = "sealing")]
+    if path.ends_with(SEALED) {
+        let key = gateway_accounts::SealingKey::new("crash", [7; 32]).unwrap();
+        return options.sealed_with(gateway_accounts::Keyring::new(key));
+    }
+    let _ = path;
+    options
+}
 
 fn admin() -> Actor {
     Actor::new(Scope::Admin, "crash".parse().unwrap())
@@ -30,17 +49,28 @@ fn say(line: &str) {
 }
 
 /// The child: creates, edits and deletes accounts for ever, in two threads, printing each acknowledgement. Every
-/// third commit is a batch of two accounts, which must come back together or not at all.
+/// third commit is a batch of two accounts, which must come back together or not at all, and so must their deletion.
 #[test]
 fn child() {
     let Ok(path) = std::env::var(CHILD) else { return };
-    let store = match block_on(FileStore::open(&path)) {
+    let compacting = std::env::var_os(COMPACTING).is_some();
+    let options = options(Path::new(&path));
+    let options = if compacting { options.history(5).compact_from(1) } else { options };
+    let store = match block_on(options.open(&path)) {
         Ok(store) => Arc::new(store),
         Err(error) => return say(&format!("refused {:?}", error.kind())),
     };
     let round = store.opened().seq.get();
     say("open");
     std::thread::scope(|scope| {
+        if compacting {
+            // Until the process is killed, or writing has failed.
+            scope.spawn(|| {
+                while block_on(store.compact()).is_ok() {
+                    say("rewritten");
+                }
+            });
+        }
         for thread in 0..2 {
             let store = Arc::clone(&store);
             scope.spawn(move || {
@@ -79,6 +109,7 @@ fn write(accounts: &Accounts, store: &FileStore, name: &str, say: fn(&str)) -> R
         Arc::new(Account::try_from(record).unwrap())
     };
     let (left, right) = (twin("left"), twin("right"));
+    let twins = [left.sid(), right.sid()];
     say(&format!("twins {} {}", left.sid(), right.sid()));
     let batch =
         Batch::new(admin.clone(), Timestamp::default()).with(Write::Create(left)).with(Write::Create(right));
@@ -91,11 +122,21 @@ fn write(accounts: &Accounts, store: &FileStore, name: &str, say: fn(&str)) -> R
         Err(CommitError::Store(error)) => return Err(format!("{:?}", error.kind())),
         Err(CommitError::Conflict(conflict)) => return Err(conflict.to_string()),
     }
-    if account.sid().as_uuid().as_bytes()[15] < 64 {
+    // Most are deleted again, so that the file stays small and its rewriting quick.
+    if account.sid().as_uuid().as_bytes()[15] < 224 {
         say(&format!("deleting {}", account.sid()));
         block_on(accounts.delete(&admin, account.sid(), account.revision(), WhileRunning::Refuse))
             .map_err(kind)?;
         say(&format!("deleted {}", account.sid()));
+        twins.iter().for_each(|sid| say(&format!("deleting {sid}")));
+        let delete =
+            |batch: Batch, sid: &_| batch.with(Write::Delete { sid: *sid, expected: Revision::FIRST });
+        let batch = twins.iter().fold(Batch::new(admin, Timestamp::default()), delete);
+        block_on(store.commit(batch)).map_err(|error| match error {
+            CommitError::Store(error) => format!("{:?}", error.kind()),
+            CommitError::Conflict(conflict) => conflict.to_string(),
+        })?;
+        twins.iter().for_each(|sid| say(&format!("deleted {sid}")));
     }
     Ok(())
 }
@@ -128,6 +169,7 @@ struct Said {
     deleted: HashSet<String>,
     twins: Vec<(String, String)>,
     failed: Vec<String>,
+    rewritten: u32,
 }
 
 impl Said {
@@ -140,6 +182,7 @@ impl Said {
             ["deleting", sid] => drop(self.deleting.insert((*sid).to_owned())),
             ["deleted", sid] => drop(self.deleted.insert((*sid).to_owned())),
             ["twins", left, right] => self.twins.push(((*left).to_owned(), (*right).to_owned())),
+            ["rewritten"] => self.rewritten += 1,
             ["failed", kind @ ..] => self.failed.push(kind.join(" ")),
             // The test harness's own lines.
             _ => {}
@@ -149,7 +192,7 @@ impl Said {
     /// Every acknowledged write is there, and no other is half there.
     #[track_caller]
     fn check(&self, path: &Path, seed: u64) {
-        let store = block_on(FileStore::open(path)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let store = block_on(options(path).open(path)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         let snapshot = store.live().unwrap();
         let there = |sid: &str| snapshot.by_sid(sid.parse().unwrap());
         for (sid, revision) in &self.accounts {
@@ -188,20 +231,22 @@ fn next(state: &mut u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// 200 times on one file: let a child write for a random while, kill it with SIGKILL, open the file and compare.
+/// 500 times on files that are rewritten all the time, one of five of them sealed: let a child write for a random while,
+/// kill it with SIGKILL, open the file and compare.
 #[test]
 fn no_acknowledged_write_is_lost_to_kill_9() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("accounts.log");
     let seed = seed();
     let mut random = seed;
-    let mut said = Said::default();
-    for _ in 0..200 {
-        let mut child = child_command(&path, None).spawn().unwrap();
+    let mut files = ["accounts.log", SEALED].map(|name| (folder.path().join(name), Said::default()));
+    let mut killed_rewriting = 0;
+    for round in 0..500 {
+        let (path, said) = &mut files[usize::from(round % 5 == 4)];
+        let mut child = child_command(path, None).env(COMPACTING, "1").spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Killed after so many lines, at whatever the child is doing then: opening, in the middle of a write, or
         // between two. What it had said by then is still in the pipe.
-        let lines_until_killed = next(&mut random) % 60;
+        let lines_until_killed = next(&mut random) % 50;
         for line in lines.by_ref().take(usize::try_from(lines_until_killed).unwrap()) {
             said.hear(&line.unwrap());
         }
@@ -210,12 +255,19 @@ fn no_acknowledged_write_is_lost_to_kill_9() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+        killed_rewriting += u32::from(path.with_extension("log.new").exists());
         // The last line may be cut.
         lines.map_while(Result::ok).for_each(|line| said.hear(&line));
-        said.check(&path, seed);
+        said.check(path, seed);
     }
-    assert!(said.failed.is_empty(), "{:?}", said.failed);
-    assert!(said.accounts.len() > 500 && said.deleted.len() > 20, "the children hardly wrote");
+    let [(_, clear), (_, sealed)] = &files;
+    for said in [clear, sealed] {
+        assert!(said.failed.is_empty(), "{:?}", said.failed);
+    }
+    assert!(clear.accounts.len() > 500 && clear.deleted.len() > 20, "the children hardly wrote");
+    let rewritten = clear.rewritten + sealed.rewritten;
+    println!("rewritten {rewritten} times, and {killed_rewriting} times killed while it was");
+    assert!(rewritten > 20 && killed_rewriting > 20, "{rewritten}, {killed_rewriting}");
 }
 
 /// A write that the system refuses half way: it is reported, nothing more is acknowledged, and the file opens with

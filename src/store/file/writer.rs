@@ -92,6 +92,10 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !names_a_folder => {
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(error) };
+            // `accounts.log/` and `accounts.log/.` name a folder that is not there, and not a file.
+            if !path.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes()) {
+                return Err(error);
+            }
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             Ok(folder.canonicalize()?.join(name))
         }

@@ -1,6 +1,14 @@
-//! The file store on a real disk: opening, closing, locking, refusing.
+//! The file store on a real disk: opening, closing, locking and refusing here; the rest by concept.
 
 #![cfg(feature = "file")]
+#![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
+
+mod backup;
+mod compaction;
+mod golden;
+#[cfg(feature = "sealing")]
+mod sealed;
+mod verify;
 
 use futures_lite::future::block_on;
 use gateway_accounts::{
@@ -235,14 +243,14 @@ fn foreign_files_and_folders_are_left_alone() {
 fn a_newer_format_is_refused() {
     let (_folder, path) = folder();
     // The checksum of the header that the next version would have.
-    let json = br#"{"format":"gateway-accounts","version":2}"#;
+    let json = br#"{"format":"gateway-accounts","version":3,"colour":"blue"}"#;
     let mut file = fs::File::create(&path).unwrap();
     file.write_all(format!("{:08x} ", crc(json)).as_bytes()).unwrap();
     file.write_all(json).unwrap();
     file.write_all(b"\n").unwrap();
     let error = refused(&path);
     assert_eq!(error.kind(), StoreErrorKind::NewerVersion);
-    assert!(error.to_string().contains("version 2"), "{error}");
+    assert!(error.to_string().contains("version 3"), "{error}");
 }
 
 /// CRC-32 by its definition, so that the format is checked against more than the library that writes it.
@@ -268,28 +276,6 @@ fn the_history_is_as_long_as_asked_for() {
         panic!("the two changes are not kept");
     };
     assert_eq!(changes.iter().map(|change| change.seq.get()).collect::<Vec<_>>(), [3, 4]);
-}
-
-/// A file that was written once must open for ever, with the same accounts in it.
-#[track_caller]
-fn opens_for_ever(version: u32) {
-    let (_folder, path) = folder();
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-    let written = fs::read(data.join(format!("accounts-{version}.log"))).unwrap();
-    fs::write(&path, &written).unwrap();
-    let store = open(&path);
-    let records: Vec<_> =
-        content(&store).iter().map(|account| gateway_accounts::AccountRecord::from(&**account)).collect();
-    let expected = fs::read_to_string(data.join(format!("accounts-{version}.json"))).unwrap();
-    assert_eq!(serde_json::to_string_pretty(&records).unwrap() + "\n", expected);
-    assert_eq!(store.opened().torn_tail, None);
-    block_on(store.close());
-    assert_eq!(fs::read(&path).unwrap(), written, "opening changed the file");
-}
-
-#[test]
-fn a_file_of_format_1_opens() {
-    opens_for_ever(1);
 }
 
 /// A commit that was queued behind the closing once waited for ever.
