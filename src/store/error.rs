@@ -30,12 +30,14 @@ pub enum StoreErrorKind {
     InUse,
     /// What is stored is damaged. Nothing was changed.
     Damaged,
+    /// There is a file already where a new one was to be. Nothing was changed.
+    Exists,
     /// What is there was never written by this crate. Nothing was changed.
     Foreign,
     /// It was written by a newer version of this crate.
     NewerVersion,
-    /// The keys that were given and what is stored do not go together: secrets in it are sealed and no key that was
-    /// given opens them, or they are not sealed though keys were given. Nothing was changed.
+    /// Secrets in it are sealed, and no key that was given opens them; or keys are needed and none were given. Nothing
+    /// was changed.
     Sealed,
     /// What was asked is more than the store can take; nothing was written.
     TooLarge,
@@ -70,6 +72,7 @@ impl StoreError {
             | StoreErrorKind::Failed
             | StoreErrorKind::InUse
             | StoreErrorKind::Damaged
+            | StoreErrorKind::Exists
             | StoreErrorKind::Foreign
             | StoreErrorKind::NewerVersion
             | StoreErrorKind::Sealed

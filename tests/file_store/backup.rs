@@ -69,7 +69,7 @@ fn no_file_is_written_over() {
     fs::write(&there, "mine").unwrap();
     for path in [&there, &path] {
         let before = fs::read(path).unwrap();
-        assert_eq!(block_on(store.backup(path)).unwrap_err().kind(), StoreErrorKind::Foreign);
+        assert_eq!(block_on(store.backup(path)).unwrap_err().kind(), StoreErrorKind::Exists);
         assert_eq!(fs::read(path).unwrap(), before);
     }
     let nowhere = folder.path().join("no/such/folder.log");

@@ -38,10 +38,16 @@ pub struct Opened {
     pub seq: Seq,
     /// How many accounts there are.
     pub accounts: usize,
-    /// What was cut off at its end. No acknowledged commit is in it; but an application may want to log it.
+    /// What was cut off at its end: what was being written when the process or the machine stopped, in which no
+    /// acknowledged commit is. A file that was cut short by somebody else, such as by a copy that was not completed,
+    /// looks the same; so an application should log it.
     pub torn_tail: Option<TornTail>,
+    /// There was no file, or one without any content, and a new one was begun. Whoever knows better should not go on.
+    pub created: bool,
     /// The version of the format that it had, if that was an older one. It was rewritten in the present one.
     pub upgraded_from: Option<u32>,
+    /// Its secrets were in clear, and now are sealed, since there is a keyring.
+    pub newly_sealed: bool,
 }
 
 /// A batch, and its lines but for their place.
@@ -124,11 +130,14 @@ impl Log {
             }
             _ => disk.sync_folder(path).map_err(io_error("could not sync the folder of", path))?,
         }
+        let created = header.is_none();
         let header = header.unwrap_or(Header::new(options.secrets.sealed()));
         let opened = Opened {
             seq: snapshot.seq(),
             accounts: snapshot.len(),
             torn_tail: torn,
+            created,
+            newly_sealed: !header.sealed && options.secrets.sealed(),
             upgraded_from: (header.version < format::VERSION).then_some(header.version),
         };
         let mut log = Self {
@@ -241,10 +250,12 @@ impl Log {
     fn check_undisturbed(&self) -> io::Result<()> {
         let length = self.file.len()?;
         if length != self.length {
-            return Err(io::Error::other(format!("it has {length} bytes instead of {}", self.length)));
+            let message = format!("{} has {length} bytes instead of {}", self.path.display(), self.length);
+            return Err(io::Error::other(message));
         }
         if !self.file.is_named(&self.path)? {
-            return Err(io::Error::other("another file has its name, or none"));
+            let message = format!("{} is another file by now, or none", self.path.display());
+            return Err(io::Error::other(message));
         }
         Ok(())
     }
@@ -570,7 +581,9 @@ pub(super) fn refused(unreadable: Unreadable, path: &Path) -> StoreError {
         ),
         Unreadable::Sealed => {
             let message = if cfg!(feature = "sealing") {
-                format!("the secrets in {path} are sealed, and no key was given")
+                format!(
+                    "the secrets in {path} are sealed: open it with the keyring (FileStoreOptions::sealed_with)"
+                )
             } else {
                 format!(
                     "the secrets in {path} are sealed; opening it takes the feature `sealing` and the keys"
@@ -579,7 +592,10 @@ pub(super) fn refused(unreadable: Unreadable, path: &Path) -> StoreError {
             StoreError::new(StoreErrorKind::Sealed, message)
         }
         Unreadable::Locked(damage) => {
-            let message = format!("a secret in {path} can't be opened with the keys that were given");
+            let message = format!(
+                "a secret in {path} can't be opened with the keys that were given; a key that was replaced may still \
+                 be needed (Keyring::with_former)"
+            );
             StoreError::new(StoreErrorKind::Sealed, message).with_source(damage)
         }
         Unreadable::Damaged(damage) => {

@@ -48,15 +48,17 @@ use writer::Request;
 /// `docs/file-format.md` in the repository specifies it. A commit is on the disk (`fdatasync`) before it is acknowledged;
 /// commits that wait at the same time share one write and one sync. Opening reads the file from its beginning; what was
 /// being written when the process or the machine stopped was never acknowledged, and is cut off and reported by
-/// [`FileStore::opened`]. Damage anywhere else is refused, naming the line; [`FileStore::salvage`] saves the rest.
+/// [`FileStore::opened`] (so is the end of a file that somebody cut short). Damage anywhere else is refused, naming the line; [`FileStore::salvage`] saves the rest.
 ///
 /// When more than half of the file is superseded, it is rewritten in the background, and the new one takes its place in
 /// one step ([`FileStoreOptions::compact_from`]); the last changes stay in it
 /// ([`FileStoreOptions::history`]). So with its copy it takes less than three times the space of the accounts and the
-/// history.
+/// history, and up to 2 MiB. While it is open, it ends in up to 1 MiB of TAB characters, which the next commits are
+/// written over; `tail` shows little else, `grep '"seq":'` the commits.
 ///
 /// Without a keyring the file holds the webhook secrets and passwords **in clear**; with one
-/// (`FileStoreOptions::sealed_with`, feature `sealing`) they are sealed. It is created readable by its owner alone (0600).
+/// (`FileStoreOptions::sealed_with`, feature `sealing`) they are sealed. It is created readable by its owner alone (0600);
+/// one that is put there by somebody else keeps the permissions that it has until it is rewritten.
 ///
 /// One store at a time has a file open: it is locked, and so is a file beside it, of its name and `.lock`; the
 /// rewritten file is beside it too, under its name and `.new`. Another
@@ -108,8 +110,11 @@ impl FileStoreOptions {
     /// What [`FileStoreOptions::compact_from`] is when nothing is said: 1 MiB.
     pub const DEFAULT_COMPACT_FROM: u64 = 1 << 20;
 
-    /// How many changes are kept, for the feed and for the history of each account; the default is
-    /// [`MemoryStore::DEFAULT_HISTORY`]. In the file, older ones stay until it is rewritten.
+    /// How many changes are kept, of all accounts together, for the feed and for the history of each account; the
+    /// default is [`MemoryStore::DEFAULT_HISTORY`], 10,000. In the file, older ones stay until it is rewritten.
+    ///
+    /// One account that is edited very often pushes the changes of others out. What a change takes in memory is what it
+    /// replaced, half a kilobyte as accounts go, and in the file as much again.
     #[must_use]
     pub fn history(mut self, changes: usize) -> Self {
         self.history = changes;
@@ -128,6 +133,11 @@ impl FileStoreOptions {
     /// keys opens what was sealed with it. A file whose secrets are in clear is rewritten with all of them sealed when
     /// it is opened, before anything else; from then on it opens only with the keys. What was sealed with another key
     /// stays so until [`FileStore::reseal`].
+    ///
+    /// To replace a key: open with the new one first and the present one as a
+    /// [former](crate::Keyring::with_former) one, [`FileStore::reseal`], and from the next opening on leave the former
+    /// one out. Backups that were made before still need it. Those made before a file was sealed at all, and perhaps
+    /// blocks of the disk that the file has given up, still hold the secrets in clear.
     #[cfg(feature = "sealing")]
     #[must_use]
     pub fn sealed_with(mut self, keyring: crate::Keyring) -> Self {
@@ -171,6 +181,9 @@ impl FileStoreOptions {
     ///
     /// Without a keyring, secrets that are sealed are not looked at.
     ///
+    /// A file that was cut short after its base, or to nothing, reads well, perhaps with a torn tail: compare
+    /// [`Verified`] with the [`Backup`] that it was.
+    ///
     /// # Errors
     /// As [`FileStoreOptions::open`]; the first thing that is wrong. Of kind [`Io`](StoreErrorKind::Io), too, when
     /// there is no file.
@@ -189,10 +202,10 @@ impl FileStoreOptions {
     ///
     /// # Errors
     /// [`StoreError`] of kind
-    /// [`Foreign`](StoreErrorKind::Foreign) when nothing in the damaged file is of an account file, or when there is a
-    /// file at the new path already,
+    /// [`Foreign`](StoreErrorKind::Foreign) when nothing in the damaged file is of an account file,
+    /// [`Exists`](StoreErrorKind::Exists) when there is a file at the new path already,
     /// [`NewerVersion`](StoreErrorKind::NewerVersion) when a newer version of this crate wrote it,
-    /// [`Sealed`](StoreErrorKind::Sealed) when its header says that its secrets are sealed, and there is no keyring,
+    /// [`Sealed`](StoreErrorKind::Sealed) when its secrets are sealed, and no key that was given opens any of them,
     /// [`InUse`](StoreErrorKind::InUse) when another file is being written to the new path,
     /// [`Io`](StoreErrorKind::Io) when there is no damaged file, or the system refuses.
     pub async fn salvage(
@@ -280,13 +293,17 @@ impl FileStore {
     }
 
     /// Seals all secrets with the first key of the keyring that the store was opened with, so that no other is needed
-    /// any more, and rewrites the file in one step. Commits go on meanwhile. Without a keyring it only rewrites the
-    /// file.
+    /// any more, and rewrites the file in one step. Commits go on meanwhile.
     ///
     /// # Errors
-    /// As [`FileStore::compact`].
+    /// As [`FileStore::compact`]; and of kind [`Sealed`](StoreErrorKind::Sealed) when the store was opened without a
+    /// keyring.
     #[cfg(feature = "sealing")]
     pub async fn reseal(&self) -> Result<(), StoreError> {
+        if !self.secrets.sealed() {
+            let message = "the store was opened without a keyring, and so there is no key to seal with";
+            return Err(StoreError::new(StoreErrorKind::Sealed, message));
+        }
         // Whatever is written since the store was opened is sealed with the first key, also while the file is being
         // rewritten.
         self.compact().await
@@ -296,8 +313,11 @@ impl FileStore {
     /// durable when this returns, its owner's alone, and holds secrets just as the original does. Until it is
     /// complete it has the name of the new file and `.partial`.
     ///
+    /// Keep what this returns beside the copy: that a copy of the copy was cut short, only its length and its last
+    /// commit tell. A store that has failed can still be backed up, as of its last acknowledged commit.
+    ///
     /// # Errors
-    /// [`StoreError`] of kind [`Foreign`](StoreErrorKind::Foreign) when there is a file already,
+    /// [`StoreError`] of kind [`Exists`](StoreErrorKind::Exists) when there is a file already,
     /// [`InUse`](StoreErrorKind::InUse) when another backup is being written there,
     /// [`Io`](StoreErrorKind::Io) when the system refuses,
     /// [`Failed`](StoreErrorKind::Failed) when the store is closed.

@@ -99,5 +99,5 @@ fn create(disk: &dyn Disk, partial: &Path) -> Result<Arc<dyn DiskFile>, StoreErr
 
 fn exists(path: &Path) -> StoreError {
     let message = format!("there is a file at {} already; it was left as it is", path.display());
-    StoreError::new(StoreErrorKind::Foreign, message)
+    StoreError::new(StoreErrorKind::Exists, message)
 }

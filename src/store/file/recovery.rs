@@ -52,8 +52,11 @@ pub(super) struct Recovered {
     pub(super) torn: Option<TornTail>,
 }
 
-/// The end of an account file that was cut off when it was opened: commits that were being written when the
-/// process or the machine stopped, and so were never acknowledged.
+/// The end of an account file that is not whole: commits that were being written when the process or the machine
+/// stopped, and so were never acknowledged. Opening the file cuts it off.
+///
+/// A file that somebody else cut short, such as a copy that was not completed, ends like this too; nothing in it can
+/// tell. How long a backup is, and what its last commit is, [`Backup`](crate::Backup) says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TornTail {

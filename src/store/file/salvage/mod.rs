@@ -14,7 +14,7 @@ use super::secrets::Secrets;
 use crate::model::account::Account;
 use crate::model::field::Field;
 use crate::snapshot::{Seq, Snapshot};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 use reading::{Found, Reading, Unsaved};
 use std::collections::HashMap;
 use std::io;
@@ -56,6 +56,15 @@ pub(super) fn salvage(
         return Err(refused(Unreadable::NotAnAccountFile, path));
     }
     let Found { seq, accounts, unsaved, lost } = reading.finish();
+    let locked = |account: &Unsaved| matches!(account.why, WhyLeftOut::Sealed { .. });
+    if accounts.is_empty()
+        && let Some(LeftOut { why: WhyLeftOut::Sealed { reason }, .. }) =
+            unsaved.iter().find(|one| locked(one))
+    {
+        let message =
+            format!("no account in {} can be opened with the keys that were given: {reason}", path.display());
+        return Err(StoreError::new(StoreErrorKind::Sealed, message));
+    }
     let (snapshot, clashes) = without_clashes(seq, accounts);
     let mut not_saved: Vec<_> = unsaved.into_iter().chain(clashes).collect();
     not_saved.sort_by_key(|account| account.sid);

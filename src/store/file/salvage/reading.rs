@@ -303,20 +303,14 @@ impl<'a> Reading<'a> {
         self.accounts.insert(sid(&account), (self.order, account));
     }
 
-    /// What was never acknowledged at the end of the file, where all has been read.
+    /// What was never acknowledged at the end of the file, where all has been read. Parts of a commit whose last one is
+    /// missing are not taken for that: a file that was cut short ends like this too.
     pub(super) fn torn_tail(&self, end: u64) -> Option<TornTail> {
-        let divided = match &self.last {
-            Some(Last { more: true, start, .. }) => Some(*start),
-            _ => None,
-        };
-        let Position { line, offset } = match (&self.suspect, divided) {
-            (Some(suspect), _) if !suspect.torn => return None,
-            // The commit may have been begun before what is torn.
-            (Some(suspect), Some(start)) if start.offset < suspect.at.offset => start,
-            (Some(suspect), _) => suspect.at,
-            (None, Some(start)) => start,
-            (None, None) => return None,
-        };
+        let suspect = self.suspect.as_ref().filter(|suspect| suspect.torn)?;
+        if matches!(self.last, Some(Last { more: true, .. })) {
+            return None;
+        }
+        let Position { line, offset } = suspect.at;
         Some(TornTail { line, offset, bytes: end - offset })
     }
 

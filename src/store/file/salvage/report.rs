@@ -27,16 +27,17 @@ pub struct Salvaged {
     pub lost: Findings<Loss>,
     /// Accounts that were found and could not be saved, in the order of their SIDs.
     pub left_out: Findings<LeftOut>,
-    /// What was being written when the process or the machine stopped: no acknowledged commit is in it, and so it is
-    /// no loss.
+    /// What was being written when the process or the machine stopped: then no acknowledged commit is in it, and it is
+    /// no loss. A file that somebody else cut short ends like this too.
     pub torn_tail: Option<TornTail>,
 }
 
 impl Salvaged {
-    /// Whether nothing was lost: the file was not damaged.
+    /// Whether nothing was lost and nothing was torn. Even then the file may have been cut short between two commits:
+    /// compare with what is known of it, such as the [`Backup`](crate::Backup) that it was.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.lost.is_empty() && self.left_out.is_empty()
+        self.lost.is_empty() && self.left_out.is_empty() && self.torn_tail.is_none()
     }
 }
 
