@@ -181,6 +181,27 @@ fn what_fills_the_padding_and_is_not_synced_is_not_built_upon() {
     }
 }
 
+/// A new file of which nothing but the header was written, and perhaps not synced, and then a commit is torn.
+#[test]
+fn a_header_that_was_not_synced_is_not_built_upon() {
+    let options = || LogOptions { history: 10, worth_compacting: 1 << 20, secrets: Secrets::default() };
+    let open = |disk: &SimDisk| Log::open(Arc::new(disk.clone()), Path::new(PATH), options());
+    for (at, seed) in (0..16).flat_map(|at| (0..60).map(move |seed| (at, seed))) {
+        let disk = SimDisk::new(seed);
+        disk.plan(at, Fault::Error);
+        drop(open(&disk));
+        disk.restart_process();
+        let mut log = open(&disk).unwrap().0;
+        // What comes before the write: two looks at the file.
+        disk.plan(2, Fault::PowerCut);
+        let prepared = Prepared::new(batch_longer_by(9, 1800), &Secrets::default()).unwrap();
+        log.commit(&[prepared]).pop().unwrap().unwrap_err();
+        drop(log);
+        disk.restart();
+        open(&disk).unwrap_or_else(|error| panic!("an error at operation {at}, seed {seed}: {error}"));
+    }
+}
+
 /// That the simulation can fail: each mistake is found within so many programs.
 #[test]
 fn mistakes_are_found() {
