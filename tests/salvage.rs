@@ -5,9 +5,9 @@
 
 use futures_lite::future::block_on;
 use gateway_accounts::{
-    Account, AccountPatch, AccountRecord, AccountSid, AccountStore, Accounts, Actor, Batch, Field, FileStore,
-    FileStoreOptions, LeftOut, Loss, Salvaged, Seq, Snapshot, StoreError, StoreErrorKind, Timestamp,
-    WhileRunning, WhyLeftOut, Write,
+    Account, AccountPatch, AccountRecord, AccountSid, AccountStore, Accounts, Actor, Field, FileStore,
+    FileStoreOptions, LeftOut, Loss, Salvaged, Seq, Snapshot, StoreError, StoreErrorKind, WhileRunning,
+    WhyLeftOut,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -502,7 +502,7 @@ fn the_new_file_is_its_owners_alone() {
 #[cfg(feature = "sealing")]
 mod sealed {
     use super::*;
-    use gateway_accounts::{Keyring, SealingKey};
+    use gateway_accounts::{Batch, Keyring, SealingKey, Timestamp, Write};
 
     fn keyring(id: &str, byte: u8) -> Keyring {
         Keyring::new(SealingKey::new(id, [byte; 32]).unwrap())

@@ -34,8 +34,7 @@ pub enum StoreErrorKind {
     Foreign,
     /// It was written by a newer version of this crate.
     NewerVersion,
-    /// The keys that were given and what is stored do not go together: secrets in it are sealed and no key that was
-    /// given opens them, or they are not sealed though keys were given. Nothing was changed.
+    /// Secrets in what is stored are sealed, and no key that was given opens them. Nothing was changed.
     Sealed,
     /// What was asked is more than the store can take; nothing was written.
     TooLarge,

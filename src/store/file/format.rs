@@ -71,7 +71,6 @@ pub(super) enum LineError {
     #[error("a secret in it can't be read: {0}")]
     Secret(String),
     /// No key opens it.
-    #[cfg_attr(not(feature = "sealing"), expect(dead_code, reason = "then nothing sealed is read"))]
     #[error("{0}")]
     Locked(String),
 }

@@ -34,8 +34,9 @@ impl Secrets {
     }
 
     /// For reading an account file whose secrets are of no interest.
-    pub(super) fn unopened(self) -> Self {
-        Self { unopened: true, ..self }
+    pub(super) fn unopened(mut self) -> Self {
+        self.unopened = true;
+        self
     }
 
     /// Whether they are written sealed.
