@@ -502,8 +502,7 @@ fn the_new_file_is_its_owners_alone() {
 #[cfg(feature = "sealing")]
 mod sealed {
     use super::*;
-    use gateway_accounts::{Batch, Timestamp, Write};
-    use gateway_accounts::{Keyring, SealingKey};
+    use gateway_accounts::{Batch, Keyring, SealingKey, Timestamp, Write};
 
     fn keyring(id: &str, byte: u8) -> Keyring {
         Keyring::new(SealingKey::new(id, [byte; 32]).unwrap())

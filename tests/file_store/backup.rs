@@ -1,6 +1,6 @@
 //! Copies of a file that is in use.
 
-use super::{admin, content, filled, folder, open};
+use super::{StopAtEnd, admin, content, filled, folder, open};
 use futures_lite::future::block_on;
 use gateway_accounts::{
     AccountPatch, AccountStore, Accounts, Feed, FileStore, Seq, Snapshot, StoreErrorKind,
@@ -40,6 +40,7 @@ fn is_the_file_as_of_one_commit_while_writes_go_on() {
                 }
             });
         }
+        let end = StopAtEnd(&stop);
         let mut last = Seq::START;
         for n in 0..10 {
             // Each has more than the one before.
@@ -54,7 +55,7 @@ fn is_the_file_as_of_one_commit_while_writes_go_on() {
             let then: Vec<_> = as_of(&store, backup.seq).iter().cloned().collect();
             assert_eq!(content(&opened), then);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
     });
     let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(left.into_iter().all(|name| !name.to_string_lossy().contains("partial")));

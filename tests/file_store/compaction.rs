@@ -1,6 +1,6 @@
 //! Rewriting a file without what is superseded, while it is in use.
 
-use super::{admin, content, filled, folder, open};
+use super::{StopAtEnd, admin, content, filled, folder, open};
 use futures_lite::future::block_on;
 use gateway_accounts::{
     Account, AccountPatch, AccountStore, Accounts, Feed, FileStore, FileStoreOptions, Limit, Seq, Unit,
@@ -59,6 +59,7 @@ fn it_happens_by_itself_and_the_file_stays_small() {
             }
             seen
         });
+        let end = StopAtEnd(&stop);
         let mut accounts = accounts.clone();
         let mut written = 0;
         let mut former = length(&path);
@@ -72,7 +73,7 @@ fn it_happens_by_itself_and_the_file_stays_small() {
             shrunk += u32::from(now < former);
             former = now;
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         assert!(reader.join().unwrap() > 1);
         assert_eq!(written, 800);
         assert!(shrunk > 2, "it was hardly rewritten");

@@ -20,6 +20,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 fn folder() -> (TempDir, PathBuf) {
@@ -56,6 +57,15 @@ fn filled(path: &Path, names: &[&str]) -> Vec<Arc<Account>> {
 
 fn content(store: &FileStore) -> Vec<Arc<Account>> {
     store.live().unwrap().iter().cloned().collect()
+}
+
+/// Sets this when it is dropped, so that threads that go on until then end when the test fails, too.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
