@@ -108,7 +108,7 @@ fn without_the_right_key_it_is_refused_and_left_as_it_was() {
     let (_folder, path) = folder();
     let accounts = filled(&path, &["Acme"]);
     block_on(sealed(&path, &keyring("a", 1)).close());
-    refused(&path, || block_on(FileStore::open(&path)), "no key was given");
+    refused(&path, || block_on(FileStore::open(&path)), "are sealed: open it with the keyring");
     refused(&path, || try_open(&path, &keyring("b", 2)), "`a`, which is not in the keyring");
     refused(&path, || try_open(&path, &keyring("a", 2)), "another key of the same name");
     // Nor is it verified with a wrong one; without any, it is, but for the secrets.

@@ -41,6 +41,9 @@ pub(super) struct Compaction {
     /// For each account that those changes touched, what it was before them.
     before: HashMap<AccountSid, Option<Arc<Account>>>,
     next: Next,
+    /// How heavy the base was thought to be, and how many bytes of it were written.
+    base_expected: u64,
+    base: u64,
     /// How much has been written.
     length: u64,
     lines: Vec<u8>,
@@ -77,6 +80,7 @@ impl Compaction {
         old_end: Arc<AtomicU64>,
         live: &Live,
         secrets: Secrets,
+        base_expected: u64,
     ) -> Self {
         Self {
             disk,
@@ -90,6 +94,8 @@ impl Compaction {
             changes: live.kept(),
             before: HashMap::new(),
             next: Next::Header,
+            base_expected,
+            base: 0,
             length: 0,
             lines: Vec::new(),
         }
@@ -98,6 +104,8 @@ impl Compaction {
     /// Goes on. Whether there is more to do before [`Compaction::complete`] is quick.
     pub(super) fn step(&mut self) -> io::Result<bool> {
         while self.lines.len() < STEP {
+            let lines = self.lines.len();
+            let in_base = matches!(self.next, Next::Untouched(_) | Next::Touched(_));
             self.next = match std::mem::replace(&mut self.next, Next::Rest) {
                 Next::Header => self.header()?,
                 Next::Untouched(after) => self.untouched(after).map_err(io::Error::other)?,
@@ -105,6 +113,9 @@ impl Compaction {
                 Next::Changes { change, part } => self.change(change, part).map_err(io::Error::other)?,
                 Next::Rest => break,
             };
+            if in_base {
+                self.base += (self.lines.len() - lines) as u64;
+            }
         }
         if matches!(self.next, Next::Rest) && self.lines.len() < STEP {
             self.copy(STEP)?;
@@ -125,6 +136,11 @@ impl Compaction {
             return Err(io::Error::other("another process has locked the rewritten file"));
         }
         Ok((Arc::clone(file), self.length))
+    }
+
+    /// By how much the base is heavier than was thought, once it has been written.
+    pub(super) fn base_misjudged(&self) -> i64 {
+        self.base.cast_signed() - self.base_expected.cast_signed()
     }
 
     /// Removes what was written.

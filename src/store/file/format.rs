@@ -61,6 +61,8 @@ pub(super) enum LineError {
     Record(#[source] AccountRecordError),
     #[error("it is commit {found} where commit {expected} belongs")]
     Seq { expected: Seq, found: Seq },
+    #[error("it is a commit that none can follow")]
+    LastSeq,
     #[error("it is part {found} of commit {seq} where part {expected} belongs")]
     Part { seq: Seq, expected: u64, found: u64 },
     #[error("it is {found} where {expected} belongs")]
@@ -142,7 +144,7 @@ impl Header {
                 let header = Self { version, base: seq, accounts, sealed: sealed.unwrap_or(false) };
                 // What is read is written back as it was, so that nothing in it went unread.
                 let same = header.line().strip_suffix(b"\n") == Some(line);
-                if same && version > 0 { Ok(header) } else { Err(NoHeader::Damaged) }
+                if same && version > 0 && seq.next() != seq { Ok(header) } else { Err(NoHeader::Damaged) }
             }
             None if resembles() => Err(NoHeader::Damaged),
             None => Err(NoHeader::Foreign),
@@ -281,11 +283,13 @@ pub(super) fn weight(account: &Account, secrets: &Secrets) -> u64 {
     secrets.length(account) + ACCOUNT_LINE
 }
 
-/// The weight of each of a line's accounts, about, by the length of the line.
-pub(super) fn share(bytes: u64, events: usize) -> u32 {
-    /// What a commit has beside its events, about.
+/// The weight of each of a line's accounts, about, by the length of the line and how many of its events have none.
+pub(super) fn share(bytes: u64, events: usize, deletions: usize) -> u32 {
+    /// What a commit has beside its events, and a deletion, about.
     const COMMIT: u64 = 120;
-    let each = bytes.saturating_sub(COMMIT) / events.max(1) as u64;
+    const DELETION: u64 = 80;
+    let accounts = bytes.saturating_sub(COMMIT + DELETION * deletions as u64);
+    let each = accounts / events.saturating_sub(deletions).max(1) as u64;
     u32::try_from(each + ACCOUNT_LINE).unwrap_or(u32::MAX)
 }
 
@@ -311,7 +315,8 @@ fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Resul
     secrets.write(account, revision, json)?;
     let length = json.len() - start;
     json.push(b'}');
-    Ok(length as u64 + ACCOUNT_LINE)
+    // By the same measure as when it is superseded, or the difference would add up.
+    Ok(if secrets.sealed() { weight(account, secrets) } else { length as u64 + ACCOUNT_LINE })
 }
 
 /// A line after the header that was read. `A` is what its accounts are read as.
@@ -416,6 +421,9 @@ impl<A> Line<A> {
         }
         let read: CommitJson = serde_json::from_slice(json)
             .map_err(|source| LineError::Json { expected: "a commit", source })?;
+        if read.seq.next() == read.seq {
+            return Err(LineError::LastSeq);
+        }
         let event = |event: EventJson| {
             Ok(match (event.created, event.replaced, event.deleted, event.sealed) {
                 (Some(created), None, None, sealed) => ReadEvent::Created(account(created, sealed)?),
@@ -477,12 +485,15 @@ fn whole_start(line: &[u8]) -> Option<usize> {
 pub(super) fn whole_lines_in(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     /// What comes between a checksum and the first key.
     const OPENING: &[u8] = b" {\"";
+    const KEYS: [&[u8]; 3] = [b"account\":", b"seq\":", b"format\":"];
     let mut from = 0;
     std::iter::from_fn(move || {
         while let Some(found) = line.get(from..)?.windows(OPENING.len()).position(|found| found == OPENING) {
             let space = from + found;
             from = space + 1;
             if let Some(start) = space.checked_sub(CHECKSUM_LEN - 1)
+                && line[start..space].iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+                && KEYS.iter().any(|key| line[space + OPENING.len()..].starts_with(key))
                 && let Some(length) = whole_start(&line[start..])
             {
                 from = start + length;

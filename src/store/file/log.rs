@@ -72,7 +72,10 @@ impl Prepared {
 
     /// Tells whoever wants to know how many writes are done. Should they panic, it is none of the commit's business.
     fn report(&self, done: usize) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.batch.report(done)));
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.batch.report(done))) {
+            // It may panic once more when it is dropped.
+            std::mem::forget(panic);
+        }
     }
 }
 
@@ -189,7 +192,7 @@ impl Log {
             }
             Err(failure) => {
                 // A failed sync can't be repeated: the system may have dropped the data and call the next one good.
-                self.failed = true;
+                self.fail();
                 let error = |applied: Result<_, _>| match applied {
                     Ok(_) => failure.error(),
                     // What it conflicts with may not be there either.
@@ -281,6 +284,7 @@ impl Log {
             Arc::clone(&self.end),
             &self.live,
             self.options.secrets.clone(),
+            self.size.base,
         ))
     }
 
@@ -308,21 +312,30 @@ impl Log {
         }
         if let Err(error) = self.disk.rename(&rewritten(&self.path), &self.path) {
             // If it happened all the same, or who knows what did, what is written to the file that was here is lost.
-            self.failed = !matches!(self.file.is_named(&self.path), Ok(true));
-            if !self.failed {
+            if matches!(self.file.is_named(&self.path), Ok(true)) {
                 compaction.give_up();
+            } else {
+                self.fail();
             }
             return Err(self.compaction_failed(error));
         }
         if let Err(error) = self.disk.sync_folder(&self.path) {
             // After a power cut the former file might have the name, without what is written from here on.
-            self.failed = true;
+            self.fail();
             return Err(self.compaction_failed(error));
         }
+        self.size.base = self.size.base.saturating_add_signed(compaction.base_misjudged());
         self.end.store(length, Ordering::Release);
+        // If this gained little, what is superseded was not counted right, and the next would gain as little.
+        self.compact_above = if length > self.length / 2 { length + length / 4 } else { 0 };
         self.length = length;
-        self.compact_above = 0;
         Ok(std::mem::replace(&mut self.file, file))
+    }
+
+    /// Commits nothing any more, and tells those who wait for the next.
+    fn fail(&mut self) {
+        self.failed = true;
+        self.live.end();
     }
 
     /// Makes a note of a compaction that failed: another is tried when the file has grown by a quarter.
@@ -515,12 +528,18 @@ fn repair(file: &dyn DiskFile, found: &Found, secrets: &Secrets) -> io::Result<u
         (true, false) => Vec::new(),
     };
     let complete = length + missing.len() as u64;
-    if file.len()? > complete {
+    let padded = file.len()? > complete;
+    if padded || lacks_line_feed {
         rewrite_last(file, group, length)?;
-    } else {
+    }
+    if !padded {
         missing.push(PAD);
     }
-    write_all_at(file, &missing, length)?;
+    match write_all_at(file, &missing, length) {
+        // A full disk keeps nobody from reading a file that lacks nothing.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull && missing == [PAD] => {}
+        written => written?,
+    }
     length = complete;
     // Also what a process that was killed had written but not synced must be on the disk before it is served.
     file.sync()?;

@@ -31,7 +31,7 @@ use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page,
 use crate::store::live::Live;
 use crate::store::memory::MemoryStore;
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
-use async_channel::{Sender, bounded};
+use async_channel::{Receiver, Sender, bounded};
 use async_trait::async_trait;
 use backup::Copying;
 use disk::RealDisk;
@@ -85,6 +85,8 @@ pub struct FileStore {
     live: Arc<Live>,
     opened: Opened,
     requests: Sender<Request>,
+    /// Closed when the thread has ended.
+    ended: Receiver<()>,
     secrets: Secrets,
 }
 
@@ -160,17 +162,22 @@ impl FileStoreOptions {
         let (start, started) = bounded(1);
         let (requests, asked) = bounded(QUEUE);
         let itself = requests.downgrade();
+        let (ending, ended) = bounded(1);
         let secrets = self.secrets.clone();
         let options =
             LogOptions { history: self.history, worth_compacting: self.compact_from, secrets: self.secrets };
         std::thread::Builder::new()
             .name("gateway-accounts".into())
-            .spawn(move || writer::run(&path, options, &start, &asked, &itself))
+            .spawn(move || {
+                // Dropped last, when all files are closed.
+                let _ending = ending;
+                writer::run(&path, options, &start, &asked, &itself);
+            })
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Io, "could not start the writing thread").with_source(error)
             })?;
         let (live, opened) = started.recv().await.unwrap_or_else(|_| Err(gone()))?;
-        Ok(FileStore { live, opened, requests, secrets })
+        Ok(FileStore { live, opened, requests, ended, secrets })
     }
 }
 
@@ -190,7 +197,11 @@ impl FileStoreOptions {
     pub async fn verify(self, path: impl AsRef<Path>) -> Result<Verified, StoreError> {
         let path = path.as_ref().to_owned();
         let secrets = if self.secrets.sealed() { self.secrets } else { self.secrets.unopened() };
-        blocking("verify", move || verify::verify(&RealDisk, &path, &secrets)).await
+        blocking("verify", move || {
+            writer::check_is_file(&path)?;
+            verify::verify(&RealDisk, &path, &secrets)
+        })
+        .await
     }
 
     /// Saves everything readable of a damaged file into a new one, and tells what was lost. The damaged file is only
@@ -340,11 +351,9 @@ impl FileStore {
     /// Commits what was asked before, closes the file, and lets others open it. Later commits are refused with
     /// [`StoreErrorKind::Failed`], and so is waiting for one; reads go on from memory.
     pub async fn close(&self) {
-        let (reply, closed) = bounded(1);
-        if self.requests.send(Request::Close { reply }).await.is_ok() {
-            // An error means that the thread is gone, which is what is waited for.
-            let _ = closed.recv().await;
-        }
+        // An error means that somebody else has closed it, or is closing it.
+        let _ = self.requests.send(Request::Close).await;
+        let _ = self.ended.recv().await;
     }
 }
 

@@ -20,6 +20,10 @@ pub(super) struct Partial {
 impl Partial {
     /// Begins a file. There must not be one at the path yet.
     pub(super) fn begin(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, StoreError> {
+        if [".new", ".lock", ".partial"].into_iter().any(|end| path.to_string_lossy().ends_with(end)) {
+            let message = format!("{} has the name of a file that stores make and remove", path.display());
+            return Err(StoreError::new(StoreErrorKind::InUse, message));
+        }
         if disk.open_to_read(path).is_ok() {
             return Err(exists(path));
         }

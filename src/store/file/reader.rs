@@ -90,12 +90,12 @@ impl Chunks<'_> {
             if read < more {
                 // Somebody has cut it since.
                 self.end = self.next;
-            } else if bytes.len() > MAX_LINE {
-                break;
             } else if self.next < self.end
                 && let Some(last) = bytes[known..].iter().rposition(|byte| *byte == b'\n')
             {
                 self.carried = bytes.split_off(known + last + 1);
+                break;
+            } else if bytes.len() > MAX_LINE {
                 break;
             }
         }

@@ -302,7 +302,9 @@ impl Replay {
     fn new(header: Header, history: usize, length: u64, end: u64) -> Self {
         /// The least that an account takes, about.
         const ACCOUNT: u64 = 512;
-        let accounts = usize::try_from((end - length) / ACCOUNT).unwrap_or(0);
+        /// No more than this are made room for on the word of a file's length.
+        const MOST: u64 = 1 << 20;
+        let accounts = ((end - length) / ACCOUNT).min(MOST) as usize;
         Self {
             header,
             base: 0,
@@ -381,7 +383,8 @@ impl Replay {
             return Err(LineError::Part { seq: place.seq, expected, found: place.part });
         }
         // What an account of this line takes, about.
-        let share = format::share(bytes, events.len());
+        let deletions = events.iter().filter(|event| matches!(event, ReadEvent::Deleted(..))).count();
+        let share = format::share(bytes, events.len(), deletions);
         divided.events += events.len();
         for event in events {
             let (event, weight) = self.apply(event, offset, share)?;

@@ -28,9 +28,7 @@ pub(super) enum Request {
     End {
         reply: Sender<Result<super::backup::Source, StoreError>>,
     },
-    Close {
-        reply: Sender<()>,
-    },
+    Close,
 }
 
 /// What the thread tells when it has opened the file.
@@ -62,33 +60,39 @@ pub(super) fn run(
         }
     };
     let mut writer = Writer { log, rewriting: None, compacted: Vec::new(), itself };
-    let closed = writer.serve(requests);
+    writer.serve(requests);
     requests.close();
     writer.close();
-    if let Some(reply) = closed {
-        let _ = reply.send_blocking(());
-    }
 }
 
 fn open(path: &Path, options: LogOptions) -> Result<(Log, Opened), StoreError> {
+    check_is_file(path)?;
+    let resolved = resolve(path).map_err(log::io_error("could not resolve", path))?;
+    Log::open(Arc::new(disk::RealDisk), &resolved, options)
+}
+
+/// That there is a file or nothing: reading from anything else may never end.
+pub(super) fn check_is_file(path: &Path) -> Result<(), StoreError> {
     match path.metadata() {
         Ok(metadata) if !metadata.is_file() => {
             let message = format!("{} is not a file; it was left as it is", path.display());
-            return Err(StoreError::new(StoreErrorKind::Foreign, message));
+            Err(StoreError::new(StoreErrorKind::Foreign, message))
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(log::io_error("could not look at", path)(error));
+            Err(log::io_error("could not look at", path)(error))
         }
-        _ => {}
+        _ => Ok(()),
     }
-    let resolved = resolve(path).map_err(log::io_error("could not resolve", path))?;
-    Log::open(Arc::new(disk::RealDisk), &resolved, options)
 }
 
 /// The path without symbolic links, so that one file has one lock however it is named.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     let text = path.as_os_str().to_string_lossy();
     let names_a_folder = text.ends_with(['/', std::path::MAIN_SEPARATOR]) || text.ends_with("/.");
+    if path.is_symlink() && !path.exists() {
+        // The file would be created there, and the rewritten one here.
+        return Err(io::Error::other("it is a link to a file that is not there"));
+    }
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !names_a_folder => {
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Err(error) };
@@ -130,14 +134,17 @@ struct Rewriting {
 }
 
 impl Writer<'_> {
-    /// Does what is asked until it is to close, and then gives whom to tell.
-    fn serve(&mut self, requests: &Receiver<Request>) -> Option<Sender<()>> {
+    /// Does what is asked until it is to close.
+    fn serve(&mut self, requests: &Receiver<Request>) {
         // What was taken from the queue while a group was made, and is not part of it.
         let mut next = None;
         loop {
             let request = match next.take() {
                 Some(request) => request,
-                None => requests.recv_blocking().ok()?,
+                None => match requests.recv_blocking() {
+                    Ok(request) => request,
+                    Err(_) => return,
+                },
             };
             match request {
                 Request::Commit { prepared, reply } => {
@@ -171,7 +178,7 @@ impl Writer<'_> {
                 Request::End { reply } => {
                     let _ = reply.try_send(self.log.source());
                 }
-                Request::Close { reply } => return Some(reply),
+                Request::Close => return,
             }
         }
     }

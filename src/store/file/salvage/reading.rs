@@ -250,7 +250,7 @@ impl<'a> Reading<'a> {
         let here = Position { line: self.line, offset };
         let start = match self.last {
             Some(Last { place: last, start, .. }) if place.seq == last.seq && place.part > last.part => {
-                self.lose_parts(place.seq, last.part + 1, place.part);
+                self.lose_parts(place.seq, last.part.saturating_add(1), place.part);
                 start
             }
             Some(Last { place: last, .. }) if place.seq <= last.seq => {
@@ -287,7 +287,7 @@ impl<'a> Reading<'a> {
     /// Reports the end of the last commit, if it is missing.
     fn lose_last_parts(&mut self) {
         if let Some(Last { place, more: true, .. }) = &self.last {
-            self.lost.push(Loss::Parts { seq: place.seq, first: place.part + 1, last: None });
+            self.lost.push(Loss::Parts { seq: place.seq, first: place.part.saturating_add(1), last: None });
         }
     }
 

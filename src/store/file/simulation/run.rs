@@ -236,8 +236,7 @@ impl Run {
             Ok(done) => self.tally.backups += u64::from(done),
             Err(error) => {
                 self.tally.failed_backups += 1;
-                let in_the_way =
-                    Backups::is_in_the_way(&self.disk) && error.kind() == StoreErrorKind::Foreign;
+                let in_the_way = Backups::is_in_the_way(&self.disk) && error.kind() == StoreErrorKind::Exists;
                 if !in_the_way {
                     self.check_refusal(&error, troubles).map_err(|why| format!("backing up: {why}"))?;
                 }
