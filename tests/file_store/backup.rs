@@ -99,3 +99,15 @@ fn leftovers_are_replaced_and_it_is_its_owners_alone() {
     assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(content(&open(&copy)), content(&store));
 }
+
+/// A backup to the name that the rewritten file has until it is done was once removed by the next rewriting.
+#[test]
+fn a_name_that_stores_use_for_themselves_is_refused() {
+    let (folder, path) = folder();
+    filled(&path, &["Acme"]);
+    let store = open(&path);
+    for name in ["accounts.log.new", "accounts.log.lock", "other.partial"] {
+        let error = block_on(store.backup(folder.path().join(name))).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::InUse, "{name}");
+    }
+}

@@ -388,3 +388,43 @@ fn what_may_have_been_acknowledged_is_never_cut_off() {
         assert_eq!(fs::read(&path).unwrap(), bytes, "{what}");
     }
 }
+
+/// What waits for the next commit of a store that has failed once waited for ever.
+#[cfg(unix)]
+#[test]
+fn who_waits_for_a_store_that_has_failed_is_told() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    fs::remove_file(&path).unwrap();
+    let error = block_on(store.commit(Batch::new(admin(), Timestamp::default()))).unwrap_err();
+    assert!(matches!(error, CommitError::Store(error) if error.kind() == StoreErrorKind::Failed));
+    assert_eq!(block_on(store.wait_past(Seq::START)).unwrap_err().kind(), StoreErrorKind::Failed);
+}
+
+/// Two who closed it at the same time were once both told that it was closed when it was only for the first.
+#[test]
+fn a_store_is_closed_for_everybody_whom_closing_it_has_told_so() {
+    let (_folder, path) = folder();
+    for round in 0..20 {
+        let store = block_on(FileStoreOptions::default().compact_from(1).open(&path)).unwrap();
+        block_on(
+            Accounts::new(store.clone()).create(&admin(), AccountPatch::new().name(format!("n{round}"))),
+        )
+        .unwrap();
+        std::thread::scope(|scope| {
+            let compacting = scope.spawn(|| block_on(store.compact()));
+            // One that is given up.
+            block_on(futures_lite::future::poll_once(store.close()));
+            let closes = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    block_on(store.close());
+                    FileStore::verify(&path)
+                })
+            });
+            closes.into_iter().for_each(|close| drop(close.join().unwrap()));
+            block_on(open(&path).close());
+            // Done or refused.
+            let _ = compacting.join().unwrap();
+        });
+    }
+}

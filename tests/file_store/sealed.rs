@@ -169,3 +169,26 @@ fn refused_while_open(path: &Path) {
     fs::copy(path, &copy).unwrap();
     refused(&copy, || try_open(&copy, &keyring("b", 2)), "`a`, which is not in the keyring");
 }
+
+/// What is superseded was once counted by another measure than what superseded it, and the difference added up: the
+/// file grew without bound, or was rewritten at each commit.
+#[test]
+fn what_is_superseded_is_counted_right() {
+    let (_folder, path) = folder();
+    filled(&path, &["Acme", "Globex"]);
+    let options = FileStoreOptions::default().history(1).compact_from(4 << 10).sealed_with(keyring("a", 1));
+    let store = block_on(options.open(&path)).unwrap();
+    fill(&store);
+    let mut longest = 0;
+    for _ in 0..600 {
+        let accounts = content(&store);
+        for account in accounts {
+            block_on(store.commit(batch().with(Write::Replace(account)))).unwrap();
+        }
+        longest = longest.max(block_on(FileStore::verify(&path)).unwrap().bytes);
+    }
+    block_on(store.compact()).unwrap();
+    let kept = block_on(FileStore::verify(&path)).unwrap().bytes;
+    // Commits go on while it is rewritten, and so it can be longer than twice that and what is worth it for a moment.
+    assert!(longest < 3 * kept + (32 << 10), "{longest} bytes, and {kept} when rewritten");
+}

@@ -1,6 +1,7 @@
 //! The thread that writes an account file, and the one that rewrites it.
 
 use super::compaction::Compaction;
+use super::disk::Disk;
 use super::log::{Log, LogOptions, Opened, Prepared};
 use super::{disk, log};
 use crate::snapshot::Change;
@@ -90,8 +91,8 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     let text = path.as_os_str().to_string_lossy();
     let names_a_folder = text.ends_with(['/', std::path::MAIN_SEPARATOR]) || text.ends_with("/.");
     if path.is_symlink() && !path.exists() {
-        // The file would be created there, and the rewritten one here.
-        return Err(io::Error::other("it is a link to a file that is not there"));
+        // The file is made there, where the lock and the rewritten file are to be too.
+        disk::RealDisk.open(path, true)?;
     }
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !names_a_folder => {
