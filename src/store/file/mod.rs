@@ -1,5 +1,6 @@
 //! Accounts in a file: the state machine of [`Snapshot`], plus one append-only log.
 
+mod append;
 mod backup;
 mod compaction;
 mod disk;
