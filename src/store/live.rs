@@ -94,15 +94,28 @@ impl Live {
         Snapshot::clone(&self.snapshot.load())
     }
 
+    /// What `look` finds in the latest snapshot, which is not counted as held meanwhile: counting takes as long as a
+    /// look-up, and readers on several processors would wait for each other's count.
+    pub(crate) fn find<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
+        look(&self.snapshot.load())
+    }
+
     /// Makes commits visible, to all readers at once. Only one thread at a time publishes.
-    pub(crate) fn publish(&self, snapshot: Snapshot, changes: impl IntoIterator<Item = Arc<Change>>) {
+    ///
+    /// Gives back the snapshot that was the latest: what nobody else holds of it takes a while to free.
+    pub(crate) fn publish(
+        &self,
+        snapshot: Snapshot,
+        changes: impl IntoIterator<Item = Arc<Change>>,
+    ) -> Arc<Snapshot> {
         // A reader of the history waits for the lock, so that whoever has seen the snapshot finds the change, and
         // whoever has the change finds the snapshot.
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        self.snapshot.store(Arc::new(snapshot));
+        let former = self.snapshot.swap(Arc::new(snapshot));
         changes.into_iter().for_each(|change| history.push(change));
         drop(history);
         self.changed.notify(usize::MAX);
+        former
     }
 
     pub(crate) fn changes(&self, after: Seq, limit: usize) -> Feed {

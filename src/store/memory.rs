@@ -66,15 +66,15 @@ impl AccountStore for MemoryStore {
     }
 
     async fn by_sid(&self, sid: AccountSid) -> Result<Option<Arc<Account>>, StoreError> {
-        Ok(self.0.live.snapshot().by_sid(sid).cloned())
+        Ok(self.0.live.find(|now| now.by_sid(sid).cloned()))
     }
 
     async fn by_name(&self, name: &AccountName) -> Result<Option<Arc<Account>>, StoreError> {
-        Ok(self.0.live.snapshot().by_name(name).cloned())
+        Ok(self.0.live.find(|now| now.by_name(name).cloned()))
     }
 
     async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
-        Ok(self.0.live.snapshot().by_realm(realm).cloned())
+        Ok(self.0.live.find(|now| now.by_realm(realm).cloned()))
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {

@@ -11,7 +11,7 @@ use super::parallel::in_order;
 use super::recovery::{FileDamage, Recovered, TornTail, Unreadable, recover};
 use super::secrets::Secrets;
 use super::size::Size;
-use crate::snapshot::{Batch, Change, Conflict, Event, Seq};
+use crate::snapshot::{Batch, Change, Conflict, Event, Seq, Snapshot};
 use crate::store::live::Live;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use std::ffi::OsString;
@@ -103,6 +103,8 @@ pub(super) struct Log {
     end: Arc<AtomicU64>,
     /// How long the file is: content and padding.
     length: u64,
+    /// What was published before the last commits.
+    former: Option<Arc<Snapshot>>,
     /// A write failed, and how much of it is in the file is unknown.
     failed: bool,
     /// Not before the file is this long, since it failed last time.
@@ -153,6 +155,7 @@ impl Log {
             size,
             end: Arc::new(AtomicU64::new(length)),
             length,
+            former: None,
             failed: false,
             compact_above: 0,
             _lock: lock,
@@ -188,7 +191,7 @@ impl Log {
         match written {
             Ok(sizes) => {
                 sizes.into_iter().for_each(|(bytes, weight)| self.size.push(bytes, weight));
-                self.live.publish(snapshot, changes().cloned());
+                self.former = Some(self.live.publish(snapshot, changes().cloned()));
                 applied.into_iter().map(|applied| Ok(applied?)).collect()
             }
             Err(failure) => {
@@ -202,6 +205,12 @@ impl Log {
                 applied.into_iter().map(|applied| Err(error(applied).into())).collect()
             }
         }
+    }
+
+    /// Frees what the last commits superseded, which takes about as long as applying them. Best done when they have
+    /// been answered; the next do it otherwise.
+    pub(super) fn let_go(&mut self) {
+        self.former = None;
     }
 
     /// Appends commits and syncs. For each, its bytes and by how much it makes the base heavier.

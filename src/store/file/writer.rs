@@ -165,6 +165,7 @@ impl Writer<'_> {
                         // A caller that has gone away does not undo its commit.
                         let _ = reply.try_send(result);
                     }
+                    self.log.let_go();
                     if self.rewriting.is_none() && self.log.wants_compaction() {
                         self.begin_compaction();
                     }

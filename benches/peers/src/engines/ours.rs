@@ -38,12 +38,12 @@ impl Engine for Ours {
     }
 
     async fn look_up(&self, realms: &[SipRealm]) -> usize {
-        let mut found = 0;
-        for realm in realms {
-            let account = self.store.by_realm(realm).await.expect("memory is always there");
-            found += usize::from(black_box(account).is_some());
-        }
-        found
+        // As the data plane does: without a future, and with the latest snapshot for each.
+        let found = |realm: &&SipRealm| {
+            let now = self.store.live().expect("it keeps its accounts in memory");
+            black_box(now.by_realm(realm)).is_some()
+        };
+        realms.iter().filter(found).count()
     }
 
     async fn count(&self) -> u64 {
