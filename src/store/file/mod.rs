@@ -386,7 +386,8 @@ impl AccountStore for FileStore {
         let prepared = Prepared::new(batch, &self.secrets)?;
         let (reply, answer) = bounded(1);
         self.requests.send(Request::Commit { prepared, reply }).await.map_err(|_| gone())?;
-        answer.recv().await.map_err(|_| gone())?
+        let (result, _) = answer.recv().await.map_err(|_| gone())?;
+        result
     }
 
     async fn by_sid(&self, sid: AccountSid) -> Result<Option<Arc<Account>>, StoreError> {

@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 pub(super) enum Request {
     Commit {
         prepared: Prepared,
-        reply: Sender<Result<Arc<Change>, CommitError>>,
+        reply: Sender<Answer>,
     },
     Compact {
         reply: Sender<Result<(), StoreError>>,
@@ -31,6 +31,10 @@ pub(super) enum Request {
     },
     Close,
 }
+
+/// What came of a commit, and the commit, whose memory goes back to where it came from: freeing it takes a while, and
+/// everybody waits for this thread.
+pub(super) type Answer = (Result<Arc<Change>, CommitError>, Prepared);
 
 /// What the thread tells when it has opened the file.
 pub(super) type Start = Result<(Arc<Live>, Opened), StoreError>;
@@ -161,9 +165,10 @@ impl Writer<'_> {
                             Err(_) => break,
                         }
                     }
-                    for (reply, result) in replies.into_iter().zip(self.log.commit(&group)) {
+                    let results = self.log.commit(&group);
+                    for (reply, answer) in replies.into_iter().zip(results.into_iter().zip(group)) {
                         // A caller that has gone away does not undo its commit.
-                        let _ = reply.try_send(result);
+                        let _ = reply.try_send(answer);
                     }
                     self.log.let_go();
                     if self.rewriting.is_none() && self.log.wants_compaction() {
