@@ -140,7 +140,7 @@ pub async fn while_compacting(
     callers: usize,
     numbers: &Arc<AtomicU64>,
 ) -> Result<(Run, Run), &'static str> {
-    let ours = Ours::open(folder).await;
+    let ours = Ours::open(folder, false).await;
     let store = ours.store.clone();
     let engine: Arc<dyn Engine> = Arc::new(ours);
     let stop = Arc::new(AtomicBool::new(false));

@@ -6,17 +6,16 @@ use super::append::{Append, Found, repair};
 use super::backup::Source;
 use super::compaction::Compaction;
 use super::disk::{Disk, DiskFile};
-use super::format::{self, Body, DIVIDE, Entry, Header, Place};
-use super::parallel::in_order;
+use super::format::{self, Header};
 use super::recovery::{FileDamage, Recovered, TornTail, Unreadable, recover};
 use super::secrets::Secrets;
 use super::size::Size;
-use crate::snapshot::{Batch, Change, Conflict, Event, Seq, Snapshot};
+use super::staging::{Group, Prepared, Staged, Staging};
+use crate::snapshot::{Change, Seq, Snapshot};
 use crate::store::live::Live;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use std::ffi::OsString;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,44 +50,16 @@ pub struct Opened {
     pub newly_sealed: bool,
 }
 
-/// A batch, and its lines but for their place.
+/// What came of a commit, and the commit, whose memory goes back to where it came from: freeing it takes a while.
+pub(super) type Answer = (Result<Arc<Change>, CommitError>, Prepared);
+
+/// What came of a group of commits.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    batch: Batch,
-    /// Empty when there are so many that they are made only when they are written.
-    bodies: Vec<Body>,
-}
-
-impl Prepared {
-    /// More writes than this are turned into lines when they are written, a few at a time, and on all processors.
-    const AT_ONCE: usize = 4 * DIVIDE;
-
-    /// Makes the lines, which takes most of the time that a commit takes of a processor, and so is done on the
-    /// caller's.
-    pub(super) fn new(batch: Batch, secrets: &Secrets) -> Result<Self, StoreError> {
-        let pieces = if batch.writes.len() > Self::AT_ONCE { 0 } else { pieces(&batch) };
-        let bodies = (0..pieces).map(|n| body(&batch, n, secrets)).collect::<Result<_, _>>()?;
-        Ok(Self { batch, bodies })
-    }
-
-    /// Tells whoever wants to know how many writes are done. Should they panic, it is none of the commit's business.
-    fn report(&self, done: usize) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.batch.report(done))) {
-            // It may panic once more when it is dropped.
-            std::mem::forget(panic);
-        }
-    }
-}
-
-/// Into how many lines a commit is divided.
-fn pieces(batch: &Batch) -> usize {
-    batch.writes.len().div_ceil(DIVIDE).max(1)
-}
-
-/// The n-th line of a commit.
-fn body(batch: &Batch, n: usize, secrets: &Secrets) -> Result<Body, StoreError> {
-    let entries = batch.writes.iter().skip(n * DIVIDE).take(DIVIDE).map(Entry::from);
-    Body::new(batch.at, &batch.actor, entries, n + 1 < pieces(batch), secrets)
+pub(super) struct Committed {
+    pub(super) answers: Vec<Answer>,
+    /// What was published before. Freeing what is superseded takes about as long as applying it, and so is best done
+    /// when everybody has been answered.
+    pub(super) _former: Option<Arc<Snapshot>>,
 }
 
 #[derive(Debug)]
@@ -103,8 +74,6 @@ pub(super) struct Log {
     end: Arc<AtomicU64>,
     /// How long the file is: content and padding.
     length: u64,
-    /// What was published before the last commits.
-    former: Option<Arc<Snapshot>>,
     /// A write failed, and how much of it is in the file is unknown.
     failed: bool,
     /// Not before the file is this long, since it failed last time.
@@ -155,7 +124,6 @@ impl Log {
             size,
             end: Arc::new(AtomicU64::new(length)),
             length,
-            former: None,
             failed: false,
             compact_above: 0,
             _lock: lock,
@@ -171,87 +139,47 @@ impl Log {
         &self.live
     }
 
-    /// Commits batches with one write and one sync. Each is applied or not by itself; what is applied is durable when
-    /// this returns. After an error nothing is committed any more.
-    pub(super) fn commit(&mut self, group: &[Prepared]) -> Vec<Result<Arc<Change>, CommitError>> {
-        if self.failed {
-            return group.iter().map(|_| Err(after_failure().into())).collect();
-        }
-        let mut snapshot = self.live.snapshot();
-        let applied: Vec<Result<Arc<Change>, Conflict>> =
-            group.iter().map(|prepared| snapshot.apply_in_place(&prepared.batch).map(Arc::new)).collect();
-        let changes = || applied.iter().flatten();
-        let written = match changes().next() {
-            None => Ok(Vec::new()),
-            Some(_) => {
-                let lines = group.iter().zip(&applied);
-                self.write(lines.filter_map(|(prepared, applied)| Some((prepared, applied.as_ref().ok()?))))
-            }
+    /// Where commits begin that go to this file.
+    pub(super) fn staging(&self) -> Staging {
+        Staging::new(self.live.snapshot(), self.options.secrets.clone())
+    }
+
+    /// Commits a group with one write and one sync; it follows the one before. What applies is durable when this
+    /// returns. After an error nothing is committed any more.
+    pub(super) fn commit(&mut self, (mut group, snapshot): (Group, Snapshot)) -> Committed {
+        let written = match self.failed {
+            true => Err(Failure::Earlier),
+            false if group.changes().next().is_none() => Ok(Vec::new()),
+            false => self.write(&mut group),
         };
-        match written {
-            Ok(sizes) => {
-                sizes.into_iter().for_each(|(bytes, weight)| self.size.push(bytes, weight));
-                self.former = Some(self.live.publish(snapshot, changes().cloned()));
-                applied.into_iter().map(|applied| Ok(applied?)).collect()
-            }
-            Err(failure) => {
-                // A failed sync can't be repeated: the system may have dropped the data and call the next one good.
-                self.fail();
-                let error = |applied: Result<_, _>| match applied {
-                    Ok(_) => failure.error(),
-                    // What it conflicts with may not be there either.
-                    Err(_) => after_failure(),
-                };
-                applied.into_iter().map(|applied| Err(error(applied).into())).collect()
-            }
+        if let Err(Failure::Disturbed(_) | Failure::Io(_)) = written {
+            // A failed sync can't be repeated: the system may have dropped the data and call the next one good.
+            self.fail();
         }
-    }
-
-    /// Frees what the last commits superseded, which takes about as long as applying them. Best done when they have
-    /// been answered; the next do it otherwise.
-    pub(super) fn let_go(&mut self) {
-        self.former = None;
-    }
-
-    /// Appends commits and syncs. For each, its bytes and by how much it makes the base heavier.
-    fn write<'a>(
-        &mut self,
-        commits: impl Iterator<Item = (&'a Prepared, &'a Arc<Change>)>,
-    ) -> Result<Vec<(u64, i64)>, Failure> {
-        self.check_undisturbed().map_err(Failure::Disturbed)?;
-        let secrets = &self.options.secrets;
-        let mut append = Append::new(&*self.file, self.end());
-        let mut sizes = Vec::new();
-        for (joined, (prepared, change)) in (0..).zip(commits) {
-            let start = append.end();
-            let mut weight = 0;
-            let mut part = 0;
-            let mut add = |body: &Body, append: &mut Append<'_>| {
-                body.write(Place { seq: change.seq, joined, part }, &mut append.lines);
-                part += 1;
-                weight += body.weight;
-                append.write_if_many()
+        let mut former = None;
+        if let Ok(sizes) = &written
+            && !sizes.is_empty()
+        {
+            sizes.iter().for_each(|(bytes, weight)| self.size.push(*bytes, *weight));
+            former = Some(self.live.publish(snapshot, group.changes().cloned()));
+        }
+        let answer = |Staged { prepared, applied }| {
+            let result = match (&written, applied) {
+                (Ok(_), applied) => applied.map_err(CommitError::from),
+                (Err(failure), Ok(_)) => Err(failure.error().into()),
+                // What it conflicts with may not be there either.
+                (Err(_), Err(_)) => Err(after_failure().into()),
             };
-            if prepared.bodies.is_empty() {
-                let mut pieces = 0..pieces(&prepared.batch);
-                let make = |n| body(&prepared.batch, n, secrets).map_err(io::Error::other);
-                let mut done = 0;
-                in_order(
-                    || pieces.next(),
-                    make,
-                    |body| {
-                        done += DIVIDE;
-                        prepared.report(done);
-                        add(&body?, &mut append)
-                    },
-                )?;
-            } else {
-                prepared.bodies.iter().try_for_each(|body| add(body, &mut append))?;
-            }
-            let before = change.events.iter().filter_map(Event::before);
-            let superseded: u64 = before.map(|account| format::weight(account, secrets)).sum();
-            sizes.push((append.end() - start, weight.cast_signed() - superseded.cast_signed()));
-        }
+            (result, prepared)
+        };
+        Committed { answers: group.commits.into_iter().map(answer).collect(), _former: former }
+    }
+
+    /// Appends a group and syncs.
+    fn write(&mut self, group: &mut Group) -> Result<Vec<(u64, i64)>, Failure> {
+        self.check_undisturbed().map_err(Failure::Disturbed)?;
+        let mut append = Append::new(&*self.file, self.end());
+        let sizes = group.write(&mut append, &self.options.secrets)?;
         let end = append.end();
         self.length = append.finish(self.length)?;
         self.end.store(end, Ordering::Release);
@@ -414,6 +342,8 @@ impl Drop for Log {
 
 /// Why a group of commits failed.
 enum Failure {
+    /// Of another group, before this one.
+    Earlier,
     /// Before anything was written.
     Disturbed(io::Error),
     Io(io::Error),
@@ -429,6 +359,7 @@ impl Failure {
     /// The error, once for each of those whom it hits.
     fn error(&self) -> StoreError {
         let (kind, message, error) = match self {
+            Self::Earlier => return after_failure(),
             Self::Disturbed(error) => (
                 StoreErrorKind::Failed,
                 "the account file is not as it was left; nothing more is written to it",

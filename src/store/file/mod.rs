@@ -2,6 +2,7 @@
 
 mod append;
 mod backup;
+mod committer;
 mod compaction;
 mod disk;
 mod format;
@@ -10,11 +11,13 @@ mod parallel;
 mod partial;
 mod reader;
 mod recovery;
+mod rewriting;
 mod salvage;
 mod secrets;
 #[cfg(test)]
 mod simulation;
 mod size;
+mod staging;
 mod verify;
 mod writer;
 
@@ -36,8 +39,10 @@ use async_channel::{Receiver, Sender, bounded};
 use async_trait::async_trait;
 use backup::Copying;
 use disk::RealDisk;
-use log::{LogOptions, Prepared};
+use committer::{Committer, Here};
+use log::LogOptions;
 use secrets::Secrets;
+use staging::Prepared;
 use std::path::Path;
 use std::sync::Arc;
 use writer::Request;
@@ -89,6 +94,9 @@ pub struct FileStore {
     /// Closed when the thread has ended.
     ended: Receiver<()>,
     secrets: Secrets,
+    committer: Arc<Committer>,
+    /// Whether commits are written on the thread that polls them, where that is possible.
+    in_place: bool,
 }
 
 /// How to open an account file.
@@ -172,13 +180,13 @@ impl FileStoreOptions {
             .spawn(move || {
                 // Dropped last, when all files are closed.
                 let _ending = ending;
-                writer::run(&path, options, &start, &asked, &itself);
+                writer::run(&path, options, &start, &asked, itself);
             })
             .map_err(|error| {
                 StoreError::new(StoreErrorKind::Io, "could not start the writing thread").with_source(error)
             })?;
-        let (live, opened) = started.recv().await.unwrap_or_else(|_| Err(gone()))?;
-        Ok(FileStore { live, opened, requests, ended, secrets })
+        let (live, opened, committer) = started.recv().await.unwrap_or_else(|_| Err(gone()))?;
+        Ok(FileStore { live, opened, requests, ended, secrets, committer, in_place: false })
     }
 }
 
@@ -292,6 +300,29 @@ impl FileStore {
         &self.opened
     }
 
+    /// A handle of this store that writes on the thread that polls a commit, and syncs there, when nobody else is
+    /// writing: for a program that gives its commits a thread of their own, such as a provisioning job, or that runs
+    /// them where blocking is allowed. A lone caller then waits for a write and a sync and for nothing else; by any
+    /// other handle it also waits for two threads to be woken. When others are writing, its commits join theirs.
+    ///
+    /// It keeps every guarantee of [`AccountStore`] but one: it blocks the thread on a disk, and so does not belong on
+    /// the threads of an async executor that others wait for.
+    ///
+    /// ```
+    /// use gateway_accounts::{Accounts, FileStore};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("accounts.log");
+    /// # futures_lite::future::block_on(async {
+    /// let store = FileStore::open(&path).await?;
+    /// let provisioning = Accounts::new(store.in_place());
+    /// # Ok::<(), gateway_accounts::StoreError>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn in_place(&self) -> Self {
+        Self { in_place: true, ..self.clone() }
+    }
+
     /// Rewrites the file without what is superseded, which it otherwise does by itself when that is more than half
     /// of it. Commits go on meanwhile.
     ///
@@ -383,7 +414,13 @@ fn gone() -> StoreError {
 #[async_trait]
 impl AccountStore for FileStore {
     async fn commit(&self, batch: Batch) -> Result<Arc<Change>, CommitError> {
-        let prepared = Prepared::new(batch, &self.secrets)?;
+        let mut prepared = Prepared::new(batch, &self.secrets)?;
+        if self.in_place {
+            match self.committer.commit_here(prepared) {
+                Here::Done(result) => return result,
+                Here::Busy(busy) => prepared = busy,
+            }
+        }
         let (reply, answer) = bounded(1);
         self.requests.send(Request::Commit { prepared, reply }).await.map_err(|_| gone())?;
         let (result, _) = answer.recv().await.map_err(|_| gone())?;

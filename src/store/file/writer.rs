@@ -1,20 +1,17 @@
-//! The thread that writes an account file, and the one that rewrites it.
+//! The threads of an account file: one takes what is asked, one writes it, and one rewrites the file.
 
-use super::compaction::Compaction;
-use super::disk::Disk;
-use super::log::{Log, LogOptions, Opened, Prepared};
-use super::{disk, log};
-use crate::snapshot::Change;
+use super::committer::{Committer, Ended};
+use super::disk::{self, Disk};
+use super::log::{self, Answer, Log, LogOptions, Opened};
+use super::staging::Prepared;
 use crate::store::live::Live;
-use crate::store::{CommitError, StoreError, StoreErrorKind};
+use crate::store::{StoreError, StoreErrorKind};
 use async_channel::{Receiver, Sender, WeakSender};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
-/// What the thread is asked.
+/// What is asked.
 pub(super) enum Request {
     Commit {
         prepared: Prepared,
@@ -32,15 +29,8 @@ pub(super) enum Request {
     Close,
 }
 
-/// What came of a commit, and the commit, whose memory goes back to where it came from: freeing it takes a while, and
-/// everybody waits for this thread.
-pub(super) type Answer = (Result<Arc<Change>, CommitError>, Prepared);
-
 /// What the thread tells when it has opened the file.
-pub(super) type Start = Result<(Arc<Live>, Opened), StoreError>;
-
-/// How many commits are written together at most.
-const GROUP: usize = 1024;
+pub(super) type Start = Result<(Arc<Live>, Opened, Arc<Committer>), StoreError>;
 
 /// Opens the file, tells what it holds, and then commits what is asked until nobody can ask any more.
 pub(super) fn run(
@@ -48,26 +38,75 @@ pub(super) fn run(
     options: LogOptions,
     start: &Sender<Start>,
     requests: &Receiver<Request>,
-    itself: &WeakSender<Request>,
+    itself: WeakSender<Request>,
 ) {
     let _refusing = RefuseTheRest(requests);
-    let log = match open(path, options) {
-        Ok((log, opened)) => {
-            if start.send_blocking(Ok((Arc::clone(log.live()), opened))).is_err() {
-                return log.close();
-            }
-            log
-        }
+    let (log, opened) = match open(path, options) {
+        Ok(open) => open,
         Err(error) => {
             // Whoever opens may have given up; then there is nobody to tell.
             let _ = start.send_blocking(Err(error));
             return;
         }
     };
-    let mut writer = Writer { log, rewriting: None, compacted: Vec::new(), itself };
-    writer.serve(requests);
-    requests.close();
-    writer.close();
+    let live = Arc::clone(log.live());
+    let committer = Arc::new(Committer::new(log, itself));
+    std::thread::scope(|scope| {
+        // However this ends, the file is closed, and the other thread ends.
+        let _closing = Close(&committer);
+        let write = || {
+            let _refusing = RefuseAfterPanic(requests);
+            // An error means that the file is closed.
+            let _ = committer.write_what_is_staged();
+        };
+        let writing = std::thread::Builder::new().name("gateway-accounts-writing".into());
+        let started = writing.spawn_scoped(scope, write);
+        let opened = started.map(|_| (live, opened, Arc::clone(&committer))).map_err(|error| {
+            StoreError::new(StoreErrorKind::Io, "could not start the writing thread").with_source(error)
+        });
+        let goes_on = opened.is_ok();
+        if start.send_blocking(opened).is_ok() && goes_on {
+            // An error means that the other thread has panicked.
+            let _ = serve(&committer, requests);
+            requests.close();
+            let _ = committer.write();
+        }
+    });
+}
+
+/// Does what is asked until it is to close.
+fn serve(committer: &Committer, requests: &Receiver<Request>) -> Result<(), Ended> {
+    // What was taken from the queue while commits were, and is not one.
+    let mut next = None;
+    loop {
+        let request = match next.take() {
+            Some(request) => request,
+            None => match requests.recv_blocking() {
+                Ok(request) => request,
+                Err(_) => return Ok(()),
+            },
+        };
+        match request {
+            Request::Commit { prepared, reply } => {
+                committer.stage(prepared, reply)?;
+                while next.is_none()
+                    && let Ok(request) = requests.try_recv()
+                {
+                    match request {
+                        Request::Commit { prepared, reply } => committer.stage(prepared, reply)?,
+                        other => next = Some(other),
+                    }
+                }
+                committer.see_to_writing()?;
+            }
+            Request::Compact { reply } => committer.compact(reply)?,
+            Request::Compacted => committer.finish_compaction()?,
+            Request::End { reply } => {
+                let _ = reply.try_send(committer.source()?);
+            }
+            Request::Close => return Ok(()),
+        }
+    }
 }
 
 fn open(path: &Path, options: LogOptions) -> Result<(Log, Opened), StoreError> {
@@ -123,150 +162,22 @@ impl Drop for RefuseTheRest<'_> {
     }
 }
 
-struct Writer<'a> {
-    log: Log,
-    rewriting: Option<Rewriting>,
-    /// Those who wait for a compaction.
-    compacted: Vec<Sender<Result<(), StoreError>>>,
-    itself: &'a WeakSender<Request>,
-}
+/// Closes the queue if the thread panics, so that the other ends too.
+struct RefuseAfterPanic<'a>(&'a Receiver<Request>);
 
-/// A compaction on its thread.
-struct Rewriting {
-    thread: JoinHandle<(Compaction, io::Result<()>)>,
-    /// Set when it is to end early.
-    cancelled: Arc<AtomicBool>,
-}
-
-impl Writer<'_> {
-    /// Does what is asked until it is to close.
-    fn serve(&mut self, requests: &Receiver<Request>) {
-        // What was taken from the queue while a group was made, and is not part of it.
-        let mut next = None;
-        loop {
-            let request = match next.take() {
-                Some(request) => request,
-                None => match requests.recv_blocking() {
-                    Ok(request) => request,
-                    Err(_) => return,
-                },
-            };
-            match request {
-                Request::Commit { prepared, reply } => {
-                    let mut group = vec![prepared];
-                    let mut replies = vec![reply];
-                    while group.len() < GROUP && next.is_none() {
-                        match requests.try_recv() {
-                            Ok(Request::Commit { prepared, reply }) => {
-                                group.push(prepared);
-                                replies.push(reply);
-                            }
-                            Ok(other) => next = Some(other),
-                            Err(_) => break,
-                        }
-                    }
-                    let results = self.log.commit(&group);
-                    for (reply, answer) in replies.into_iter().zip(results.into_iter().zip(group)) {
-                        // A caller that has gone away does not undo its commit.
-                        let _ = reply.try_send(answer);
-                    }
-                    self.log.let_go();
-                    if self.rewriting.is_none() && self.log.wants_compaction() {
-                        self.begin_compaction();
-                    }
-                }
-                Request::Compact { reply } => {
-                    self.compacted.push(reply);
-                    if self.rewriting.is_none() {
-                        self.begin_compaction();
-                    }
-                }
-                Request::Compacted => self.finish_compaction(),
-                Request::End { reply } => {
-                    let _ = reply.try_send(self.log.source());
-                }
-                Request::Close => return,
-            }
+impl Drop for RefuseAfterPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
         }
-    }
-
-    fn begin_compaction(&mut self) {
-        let begun = self.log.begin_compaction().and_then(|compaction| {
-            let cancelled = Arc::new(AtomicBool::new(false));
-            let (cancel, done) = (Arc::clone(&cancelled), self.itself.clone());
-            let rewrite = move || rewrite(compaction, &cancel, &done);
-            let thread = std::thread::Builder::new().name("gateway-accounts-compaction".into());
-            match thread.spawn(rewrite) {
-                Ok(thread) => Ok(Rewriting { thread, cancelled }),
-                Err(error) => Err(self.log.compaction_failed(error)),
-            }
-        });
-        match begun {
-            Ok(rewriting) => self.rewriting = Some(rewriting),
-            Err(error) => self.tell_compacted(Err(error)),
-        }
-    }
-
-    fn finish_compaction(&mut self) {
-        let Some(rewriting) = self.rewriting.take() else { return };
-        let result = match rewriting.thread.join() {
-            Ok((compaction, Ok(()))) => self.log.finish_compaction(compaction).map(|old| {
-                // Letting go of a large file takes a while, in which commits need not wait.
-                let _ = std::thread::Builder::new().spawn(move || drop(old));
-            }),
-            Ok((compaction, Err(error))) => {
-                compaction.give_up();
-                Err(self.log.compaction_failed(error))
-            }
-            Err(_) => Err(self.log.compaction_failed(io::Error::other("the rewriting thread panicked"))),
-        };
-        self.tell_compacted(result);
-    }
-
-    fn tell_compacted(&mut self, result: Result<(), StoreError>) {
-        let mut waiting = self.compacted.drain(..);
-        // The first is told why; there is hardly ever another.
-        if let Some(first) = waiting.next() {
-            let failed = result.is_err();
-            let _ = first.try_send(result);
-            for reply in waiting {
-                let message = "the account file could not be rewritten";
-                let error = || StoreError::new(StoreErrorKind::Io, message);
-                let _ = reply.try_send(if failed { Err(error()) } else { Ok(()) });
-            }
-        }
-    }
-
-    fn close(mut self) {
-        if let Some(rewriting) = self.rewriting.take() {
-            rewriting.cancelled.store(true, Ordering::Relaxed);
-            if let Ok((compaction, _)) = rewriting.thread.join() {
-                compaction.give_up();
-            }
-        }
-        self.log.close();
     }
 }
 
-/// The rewriting thread.
-fn rewrite(
-    mut compaction: Compaction,
-    cancelled: &AtomicBool,
-    done: &WeakSender<Request>,
-) -> (Compaction, io::Result<()>) {
-    let result = loop {
-        if cancelled.load(Ordering::Relaxed) {
-            break Err(io::ErrorKind::Interrupted.into());
-        }
-        match compaction.step() {
-            Ok(true) => {}
-            Ok(false) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
-    if let Some(writer) = done.upgrade() {
-        // When it is closing, it waits for this thread instead.
-        let _ = writer.send_blocking(Request::Compacted);
+/// Closes the file.
+struct Close<'a>(&'a Committer);
+
+impl Drop for Close<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
-    (compaction, result)
 }

@@ -57,13 +57,13 @@ impl Kind {
         }
     }
 
-    /// Opens what is in this folder, or makes it, for so many concurrent callers. A peer commits in its only
-    /// caller's task, and otherwise on a thread that commits together whatever waits; for each that is the faster.
+    /// Opens what is in this folder, or makes it, for so many concurrent callers. Each commits in its only caller's
+    /// task, and otherwise on a thread that commits together whatever waits; for each that is the faster.
     pub async fn open(self, folder: &Path, callers: usize) -> Box<dyn Engine> {
         let grouped = callers > 1;
         match self {
             Self::Append => unreachable!("it keeps no accounts"),
-            Self::Ours => Box::new(ours::Ours::open(folder).await),
+            Self::Ours => Box::new(ours::Ours::open(folder, !grouped).await),
             Self::Sqlite => Box::new(sqlite::Sqlite::open(folder, grouped)),
             Self::Redb => Box::new(redb::Redb::open(folder, grouped)),
             Self::Fjall => Box::new(fjall::Fjall::open(folder, grouped)),

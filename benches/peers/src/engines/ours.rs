@@ -20,9 +20,10 @@ pub struct Ours {
 }
 
 impl Ours {
-    pub async fn open(folder: &Path) -> Self {
+    /// With one caller, commits are written in its task, as the peers' are.
+    pub async fn open(folder: &Path, in_place: bool) -> Self {
         let store = FileStore::open(folder.join(FILE)).await.expect("the file opens");
-        Self { store, actor: actor() }
+        Self { store: if in_place { store.in_place() } else { store }, actor: actor() }
     }
 }
 

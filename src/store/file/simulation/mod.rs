@@ -24,8 +24,11 @@ mod sabotage;
 mod sample;
 
 use super::format::PAD;
-use super::log::{Log, LogOptions, Prepared};
+use super::log::{Log, LogOptions};
 use super::secrets::Secrets;
+use super::staging::Prepared;
+use crate::snapshot::{Batch, Change};
+use crate::store::CommitError;
 use disk::{Fault, SimDisk};
 use program::{simulate, simulate_fixed};
 use run::{PATH, Tally};
@@ -140,16 +143,19 @@ fn the_disk_is_full_at_every_write() {
     assert!(room > 10_000);
 }
 
+/// Commits a batch by itself.
+fn commit(log: &mut Log, batch: Batch) -> Result<Arc<Change>, CommitError> {
+    let mut staging = log.staging();
+    staging.stage(Prepared::new(batch, &Secrets::default()).unwrap());
+    log.commit(staging.take()).answers.pop().unwrap().0
+}
+
 /// Commits that fill the padding to the byte, and whose sync fails: whoever opens the file next must not take it for
 /// one that is on the disk.
 #[test]
 fn what_fills_the_padding_and_is_not_synced_is_not_built_upon() {
     let options = || LogOptions { history: 10, worth_compacting: 1 << 20, secrets: Secrets::default() };
     let open = |disk: &SimDisk| Log::open(Arc::new(disk.clone()), Path::new(PATH), options()).unwrap().0;
-    let commit = |log: &mut Log, batch| {
-        let prepared = Prepared::new(batch, &Secrets::default()).unwrap();
-        log.commit(&[prepared]).pop().unwrap()
-    };
     let padding = |disk: &SimDisk| {
         let content = disk.content(PATH).unwrap();
         content.iter().rev().take_while(|byte| **byte == PAD).count()
@@ -194,8 +200,7 @@ fn a_header_that_was_not_synced_is_not_built_upon() {
         let mut log = open(&disk).unwrap().0;
         // What comes before the write: two looks at the file.
         disk.plan(2, Fault::PowerCut);
-        let prepared = Prepared::new(batch_longer_by(9, 1800), &Secrets::default()).unwrap();
-        log.commit(&[prepared]).pop().unwrap().unwrap_err();
+        commit(&mut log, batch_longer_by(9, 1800)).unwrap_err();
         drop(log);
         disk.restart();
         open(&disk).unwrap_or_else(|error| panic!("an error at operation {at}, seed {seed}: {error}"));

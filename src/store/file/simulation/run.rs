@@ -6,12 +6,13 @@ use super::dice::Dice;
 use super::disk::{Fault, SimDisk};
 use super::model::Course;
 use super::sample::{SAMPLES, Writer};
-use crate::snapshot::{Change, Conflict};
+use crate::snapshot::{Change, Conflict, Snapshot};
 use crate::store::file::compaction::Compaction;
 use crate::store::file::disk::Disk;
 use crate::store::file::format::DIVIDE;
-use crate::store::file::log::{Log, LogOptions, Prepared};
+use crate::store::file::log::{Log, LogOptions};
 use crate::store::file::secrets::Secrets;
+use crate::store::file::staging::{Group, Prepared, Staging};
 use crate::store::file::verify::verify;
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use std::path::Path;
@@ -77,6 +78,15 @@ enum Health {
     Failed,
 }
 
+/// Commits that were staged, and what is to come of them.
+struct Submitted {
+    group: (Group, Snapshot),
+    expected: Vec<Result<Arc<Change>, Conflict>>,
+    /// The commits before them, and with them.
+    before: u64,
+    after: u64,
+}
+
 pub(super) struct Run {
     pub(super) disk: SimDisk,
     /// The same disk, or one that does not tell the truth.
@@ -88,6 +98,8 @@ pub(super) struct Run {
     #[cfg(feature = "sealing")]
     seals: bool,
     log: Option<Log>,
+    /// What goes to it.
+    staging: Option<Staging>,
     health: Health,
     compaction: Option<Compaction>,
     backups: Backups,
@@ -118,6 +130,7 @@ impl Run {
             dice,
             options,
             log: None,
+            staging: None,
             health: Health::Good,
             compaction: None,
             backups: Backups::default(),
@@ -222,6 +235,7 @@ impl Run {
         // Whoever reads it now must find it again, whatever happens.
         self.acknowledged = found;
         all(log.live(), &self.course, found, self.options.history as u64)?;
+        self.staging = Some(log.staging());
         self.log = Some(log);
         self.health = Health::Good;
         self.backups.check(&self.disk, &self.course, &self.options)
@@ -245,12 +259,21 @@ impl Run {
         self.look()
     }
 
-    /// Commits a group of so many.
+    /// Commits so many, in one group, or in two that are both staged before the first is written.
     pub(super) fn group(&mut self, commits: usize) -> Checked {
-        let Some(log) = &mut self.log else { return Ok(()) };
+        let first = if self.dice.chance(1, 4) { self.dice.index(commits) } else { 0 };
+        let ahead = if first > 0 { Some(self.stage(first)?) } else { None };
+        let last = self.stage(commits - first)?;
+        for submitted in ahead.into_iter().chain([last]) {
+            self.write(submitted)?;
+        }
+        Ok(())
+    }
+
+    /// Stages so many commits.
+    fn stage(&mut self, commits: usize) -> Result<Submitted, String> {
         let before = self.course.seq();
         let mut expected = Vec::new();
-        let mut group = Vec::new();
         for _ in 0..commits {
             // Some of the callers have not seen what the others are about to do.
             let seen = if self.dice.chance(1, 8) { self.acknowledged } else { self.course.seq() };
@@ -262,11 +285,20 @@ impl Run {
             };
             expected.push(self.course.commit(&batch));
             let prepared = Prepared::new(batch, &self.options.secrets);
-            group.push(prepared.map_err(|error| format!("a batch could not be prepared: {error}"))?);
+            let prepared = prepared.map_err(|error| format!("a batch could not be prepared: {error}"))?;
+            self.staging.as_mut().ok_or("nothing is open")?.stage(prepared);
         }
+        let group = self.staging.as_mut().ok_or("nothing is open")?.take();
+        Ok(Submitted { group, expected, before, after: self.course.seq() })
+    }
+
+    /// Writes what was staged.
+    fn write(&mut self, submitted: Submitted) -> Checked {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let Submitted { group, expected, before, after } = submitted;
         let troubles = self.disk.troubles();
-        self.disk.note(|| format!("commit {commits}: {}", outline(&expected)));
-        let results = log.commit(&group);
+        self.disk.note(|| format!("commit {}: {}", expected.len(), outline(&expected)));
+        let results: Vec<_> = log.commit(group).answers.into_iter().map(|(result, _)| result).collect();
         if results.len() != expected.len() {
             return Err(format!("{} answers to {} commits", results.len(), expected.len()));
         }
@@ -279,6 +311,7 @@ impl Run {
                 self.health = Health::Good;
             }
             self.answered(&results, &expected)?;
+            self.acknowledged = after;
         } else {
             if errors.len() != results.len() {
                 return Err(format!("some commits of a group failed, and others did not: {results:?}"));
@@ -307,7 +340,6 @@ impl Run {
                 (result, expected) => return Err(format!("{result:?} instead of {expected:?}")),
             }
         }
-        self.acknowledged = self.course.seq();
         Ok(())
     }
 
