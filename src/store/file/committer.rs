@@ -9,7 +9,7 @@ use super::log::{Answer, Committed, Log};
 use super::rewriting::Rewriting;
 use super::staging::{Prepared, Staging};
 use super::writer::Request;
-use crate::snapshot::Change;
+use crate::snapshot::{Change, Snapshot};
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use async_channel::{Sender, WeakSender};
 use std::io;
@@ -45,6 +45,8 @@ struct Stage {
     staging: Staging,
     /// Those who wait for what is staged, in its order.
     replies: Vec<Sender<Answer>>,
+    /// What is still to be freed, by the thread that stages: much of it was made there.
+    superseded: Vec<Arc<Snapshot>>,
     ended: bool,
 }
 
@@ -67,7 +69,7 @@ struct Open {
 impl Committer {
     /// `requests` is where the rewriting thread tells that it has done its part.
     pub(super) fn new(log: Log, requests: WeakSender<Request>) -> Self {
-        let stage = Stage { staging: log.staging(), replies: Vec::new(), ended: false };
+        let stage = Stage { staging: log.staging(), replies: Vec::new(), superseded: Vec::new(), ended: false };
         Self {
             stage: Mutex::new(stage),
             staged: Condvar::new(),
@@ -89,10 +91,19 @@ impl Committer {
         Ok(())
     }
 
-    /// Has what is staged written: a single commit here, without waking another thread for it, and several there, so
-    /// that more can be staged meanwhile.
-    pub(super) fn see_to_writing(&self) -> Result<(), Ended> {
-        if self.stage.lock()?.staging.len() == 1 {
+    /// Has what is staged written by the thread that does so, while more can be staged.
+    pub(super) fn have_written(&self) {
+        self.staged.notify_one();
+    }
+
+    /// Writes what is staged on this thread, if it is a single commit, without waking the other for it.
+    pub(super) fn write_if_single(&self) -> Result<(), Ended> {
+        let mut stage = self.stage.lock()?;
+        let superseded = std::mem::take(&mut stage.superseded);
+        let staged = stage.staging.len();
+        drop(stage);
+        drop(superseded);
+        if staged == 1 {
             return self.write();
         }
         self.staged.notify_one();
@@ -124,11 +135,12 @@ impl Committer {
         let committed = open_file.log.commit(group);
         self.compact_if_worthwhile(open_file);
         drop(open);
-        let Committed { answers, _former } = committed;
+        let Committed { answers, former } = committed;
         for (reply, answer) in replies.into_iter().zip(answers) {
             // A caller that has gone away does not undo its commit.
             let _ = reply.try_send(answer);
         }
+        self.stage.lock()?.superseded.extend(former);
         Ok(())
     }
 

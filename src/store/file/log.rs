@@ -59,7 +59,7 @@ pub(super) struct Committed {
     pub(super) answers: Vec<Answer>,
     /// What was published before. Freeing what is superseded takes about as long as applying it, and so is best done
     /// when everybody has been answered.
-    pub(super) _former: Option<Arc<Snapshot>>,
+    pub(super) former: Option<Arc<Snapshot>>,
 }
 
 #[derive(Debug)]
@@ -172,7 +172,7 @@ impl Log {
             };
             (result, prepared)
         };
-        Committed { answers: group.commits.into_iter().map(answer).collect(), _former: former }
+        Committed { answers: group.commits.into_iter().map(answer).collect(), former }
     }
 
     /// Appends a group and syncs.

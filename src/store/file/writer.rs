@@ -89,15 +89,14 @@ fn serve(committer: &Committer, requests: &Receiver<Request>) -> Result<(), Ende
         match request {
             Request::Commit { prepared, reply } => {
                 committer.stage(prepared, reply)?;
-                while next.is_none()
-                    && let Ok(request) = requests.try_recv()
-                {
-                    match request {
-                        Request::Commit { prepared, reply } => committer.stage(prepared, reply)?,
-                        other => next = Some(other),
+                match requests.try_recv() {
+                    // It is alone, and written without waking the other thread for it.
+                    Err(_) => committer.write_if_single()?,
+                    Ok(request) => {
+                        committer.have_written();
+                        next = Some(request);
                     }
                 }
-                committer.see_to_writing()?;
             }
             Request::Compact { reply } => committer.compact(reply)?,
             Request::Compacted => committer.finish_compaction()?,
