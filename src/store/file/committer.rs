@@ -12,6 +12,7 @@ use super::writer::Request;
 use crate::snapshot::{Change, Snapshot};
 use crate::store::{CommitError, StoreError, StoreErrorKind};
 use async_channel::{Sender, WeakSender};
+use futures_channel::oneshot;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -44,7 +45,7 @@ pub(super) struct Committer {
 struct Stage {
     staging: Staging,
     /// Those who wait for what is staged, in its order.
-    replies: Vec<Sender<Answer>>,
+    replies: Vec<oneshot::Sender<Answer>>,
     /// What is still to be freed, by the thread that stages: much of it was made there.
     superseded: Vec<Arc<Snapshot>>,
     ended: bool,
@@ -80,7 +81,7 @@ impl Committer {
     }
 
     /// Stages a commit, when there is room for it. Only one thread does.
-    pub(super) fn stage(&self, prepared: Prepared, reply: Sender<Answer>) -> Result<(), Ended> {
+    pub(super) fn stage(&self, prepared: Prepared, reply: oneshot::Sender<Answer>) -> Result<(), Ended> {
         let mut stage = self.stage.lock()?;
         while stage.staging.len() >= GROUP {
             self.staged.notify_one();
@@ -138,7 +139,7 @@ impl Committer {
         let Committed { answers, former } = committed;
         for (reply, answer) in replies.into_iter().zip(answers) {
             // A caller that has gone away does not undo its commit.
-            let _ = reply.try_send(answer);
+            let _ = reply.send(answer);
         }
         self.stage.lock()?.superseded.extend(former);
         Ok(())

@@ -39,6 +39,7 @@ use async_channel::{Receiver, Sender, bounded};
 use async_trait::async_trait;
 use backup::Copying;
 use disk::RealDisk;
+use futures_channel::oneshot;
 use committer::{Committer, Here};
 use log::LogOptions;
 use secrets::Secrets;
@@ -421,9 +422,9 @@ impl AccountStore for FileStore {
                 Here::Busy(busy) => prepared = busy,
             }
         }
-        let (reply, answer) = bounded(1);
+        let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Commit { prepared, reply }).await.map_err(|_| gone())?;
-        let (result, _) = answer.recv().await.map_err(|_| gone())?;
+        let (result, _) = answer.await.map_err(|_| gone())?;
         result
     }
 

@@ -7,6 +7,7 @@ use super::staging::Prepared;
 use crate::store::live::Live;
 use crate::store::{StoreError, StoreErrorKind};
 use async_channel::{Receiver, Sender, WeakSender};
+use futures_channel::oneshot;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub(super) enum Request {
     Commit {
         prepared: Prepared,
-        reply: Sender<Answer>,
+        reply: oneshot::Sender<Answer>,
     },
     Compact {
         reply: Sender<Result<(), StoreError>>,
