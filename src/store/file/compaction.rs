@@ -67,7 +67,10 @@ enum Next {
 }
 
 /// So much is written at a time, and synced, so that no commit waits behind a mountain of unwritten data.
-const STEP: usize = if cfg!(test) { 2 << 10 } else { 1 << 20 };
+const STEP: usize = if cfg!(test) { 2 << 10 } else { 128 << 10 };
+
+/// How many accounts are turned into lines before others go first: a few tens of microseconds.
+const AT_ONCE: usize = 32;
 
 /// When no more than this is left, the old file has been caught up with.
 const CAUGHT_UP: u64 = if cfg!(test) { 512 } else { 64 << 10 };
@@ -104,6 +107,9 @@ impl Compaction {
     /// Goes on. Whether there is more to do before [`Compaction::complete`] is quick.
     pub(super) fn step(&mut self) -> io::Result<bool> {
         while self.lines.len() < STEP {
+            // Whoever waits for a commit goes first. Otherwise they wait for the end of this thread's turn, which is
+            // milliseconds.
+            std::thread::yield_now();
             let lines = self.lines.len();
             let in_base = matches!(self.next, Next::Untouched(_) | Next::Touched(_));
             self.next = match std::mem::replace(&mut self.next, Next::Rest) {
@@ -195,7 +201,7 @@ impl Compaction {
     }
 
     fn untouched(&mut self, after: Option<AccountSid>) -> Result<Next, StoreError> {
-        let listing = Listing::new().limit(Listing::MAX_LIMIT);
+        let listing = Listing::new().limit(AT_ONCE);
         let page = self.snapshot.page(&after.map_or(listing, |after| listing.after(after)));
         for account in page.accounts.iter().filter(|account| !self.before.contains_key(&account.sid())) {
             format::write_account(account, &self.secrets, &mut self.lines)?;
