@@ -10,7 +10,10 @@ conformance!(memory, MemoryStore::new);
 conformance!(shared, || -> Arc<dyn AccountStore> { Arc::new(MemoryStore::new()) });
 
 #[cfg(feature = "file")]
-conformance!(file, files::Files);
+conformance!(file, files::Files { in_place: false });
+
+#[cfg(feature = "file")]
+conformance!(file_in_place, files::Files { in_place: true });
 
 // Without faults it is a store like any other; and it can be given up at more points than those behind it.
 conformance!(faulty_without_faults, || FaultyStore::new(MemoryStore::new()));
@@ -30,11 +33,14 @@ mod files {
     use gateway_accounts::testkit::{Backend, block_on};
     use tempfile::TempDir;
 
-    pub(super) struct Files;
+    pub(super) struct Files {
+        pub(super) in_place: bool,
+    }
 
     impl Files {
-        fn open(place: &TempDir) -> FileStore {
-            block_on(FileStore::open(place.path().join("accounts.log"))).unwrap()
+        fn open(&self, place: &TempDir) -> FileStore {
+            let store = block_on(FileStore::open(place.path().join("accounts.log"))).unwrap();
+            if self.in_place { store.in_place() } else { store }
         }
     }
 
@@ -44,13 +50,13 @@ mod files {
 
         fn create(&self) -> (TempDir, FileStore) {
             let place = tempfile::tempdir().unwrap();
-            let store = Self::open(&place);
+            let store = self.open(&place);
             (place, store)
         }
 
         fn reopen(&self, place: &TempDir, store: FileStore) -> Option<FileStore> {
             block_on(store.close());
-            Some(Self::open(place))
+            Some(self.open(place))
         }
     }
 }

@@ -48,7 +48,8 @@ fn say(line: &str) {
     out.flush().unwrap();
 }
 
-/// The child: creates, edits and deletes accounts for ever, in two threads, printing each acknowledgement. Every
+/// The child: creates, edits and deletes accounts for ever, in three threads, one of which writes by itself, printing
+/// each acknowledgement. Every
 /// third commit is a batch of two accounts, which must come back together or not at all, and so must their deletion.
 #[test]
 fn child() {
@@ -71,8 +72,8 @@ fn child() {
                 }
             });
         }
-        for thread in 0..2 {
-            let store = Arc::clone(&store);
+        for thread in 0..3 {
+            let store = if thread == 0 { Arc::new(store.in_place()) } else { Arc::clone(&store) };
             scope.spawn(move || {
                 let accounts = Accounts::new(Arc::clone(&store));
                 for n in 0_u64.. {

@@ -32,7 +32,7 @@ pub async fn concurrency(folder: &Path, options: &Options, report: &mut Report) 
     let mut p99 = rate.clone();
     for callers in LEVELS {
         let mut kinds: Vec<Kind> = match options.only {
-            None if callers == 1 => vec![Kind::Append],
+            None if [1, 64].contains(&callers) => vec![Kind::Append],
             _ => Vec::new(),
         };
         match options.only {
@@ -95,7 +95,7 @@ pub async fn concurrency(folder: &Path, options: &Options, report: &mut Report) 
 
 fn panel(title: &'static str, x: &'static str, series: BTreeMap<Kind, Vec<(f64, f64)>>) -> Panel {
     let mut series: Vec<(Kind, Vec<(f64, f64)>)> = series.into_iter().collect();
-    // The reference, a single point, comes last.
+    // The reference comes last.
     series.sort_by_key(|(kind, _)| (*kind == Kind::Append, *kind));
     Panel {
         title,

@@ -96,7 +96,7 @@ pub async fn create_until(
 pub async fn create_in(folder: &Path, kind: Kind, callers: usize, accounts: Arc<[Arc<Account>]>) -> Run {
     let folder = tempfile::tempdir_in(folder).expect("the folder can be written to");
     if kind == Kind::Append {
-        return append::run(folder.path(), &accounts);
+        return append::run(folder.path(), callers, &accounts);
     }
     let engine: Arc<dyn Engine> = kind.open(folder.path(), callers).await.into();
     let run = create_all(&engine, callers, Arc::clone(&accounts)).await;

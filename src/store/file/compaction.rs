@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A file on its way to be rewritten, in steps of about a megabyte.
+/// A file on its way to be rewritten, in steps.
 #[derive(Debug)]
 pub(super) struct Compaction {
     disk: Arc<dyn Disk>,
@@ -66,7 +66,7 @@ enum Next {
     Rest,
 }
 
-/// So much is written at a time, and synced, so that no commit waits behind a mountain of unwritten data.
+/// So much is written at a time, and synced, so that no commit waits long behind what is being written.
 const STEP: usize = if cfg!(test) { 2 << 10 } else { 128 << 10 };
 
 /// How many accounts are turned into lines before others go first: a few tens of microseconds.

@@ -1,5 +1,6 @@
 //! Bare append and `fdatasync` of what our file would have for the same accounts, encoded beforehand, in a plain
-//! loop: no store that appends to a file and syncs can be faster with one caller.
+//! loop: what a store that appends and syncs comes to without doing anything else. With many callers, so many accounts
+//! are written at a time.
 
 use crate::measure::Run;
 use crate::own::{Commit, line};
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub fn run(folder: &Path, accounts: &[Arc<Account>]) -> Run {
+pub fn run(folder: &Path, callers: usize, accounts: &[Arc<Account>]) -> Run {
     let lines: Vec<Vec<u8>> = accounts
         .iter()
         .enumerate()
@@ -19,12 +20,12 @@ pub fn run(folder: &Path, accounts: &[Arc<Account>]) -> Run {
     let path = folder.join("lines.log");
     let mut file = OpenOptions::new().append(true).create_new(true).open(&path).expect("the file opens");
     let start = Instant::now();
-    let latencies = lines.iter().map(|line| {
+    let mut latencies = Vec::new();
+    for together in lines.chunks(callers) {
         let start = Instant::now();
-        file.write_all(line).and_then(|()| file.sync_data()).expect("it can be written to");
-        start.elapsed()
-    });
-    let latencies = latencies.collect();
+        file.write_all(&together.concat()).and_then(|()| file.sync_data()).expect("it can be written to");
+        latencies.extend(std::iter::repeat_n(start.elapsed(), together.len()));
+    }
     let elapsed = start.elapsed();
     assert_eq!(std::fs::read(&path).expect("it can be read"), lines.concat());
     Run::new(elapsed, latencies)
