@@ -70,7 +70,8 @@ struct Open {
 impl Committer {
     /// `requests` is where the rewriting thread tells that it has done its part.
     pub(super) fn new(log: Log, requests: WeakSender<Request>) -> Self {
-        let stage = Stage { staging: log.staging(), replies: Vec::new(), superseded: Vec::new(), ended: false };
+        let stage =
+            Stage { staging: log.staging(), replies: Vec::new(), superseded: Vec::new(), ended: false };
         Self {
             stage: Mutex::new(stage),
             staged: Condvar::new(),
