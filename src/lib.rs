@@ -69,7 +69,9 @@ mod webhooks;
 mod yielding;
 
 // The front desk, and who stands at it.
-pub use access::{Access, Action, Actor, FieldAccess, Scope, Subject, SubjectError};
+pub use access::{Access, Action, Actor, FieldAccess};
+pub use model::scope::Scope;
+pub use model::subject::{Subject, SubjectError};
 pub use accounts::{
     Accounts, AnyApplication, Applications, AuditPage, Error, ImportPhase, ImportProgress, ImportStreamError,
     NewAccount, NoApplications, NoSessions, RealmMatch, Refusal, Refusals, RunningSessions, WhileRunning,
@@ -95,6 +97,12 @@ pub use model::webhook::{
 pub use model::webhook_secret::{WebhookSecret, WebhookSecretError};
 pub use webhooks::url_policy::{UrlPolicy, UrlPolicyError};
 
+// API keys, but for their secrets.
+pub use model::api_key::{
+    ApiKey, ApiKeyRecord, ApiKeyRecordError, ApiKeyView, KeyHash, KeyHashError, KeyId, KeyIdError, KeyLabel,
+    KeyLabelError,
+};
+
 // Drafts and edits, and what is wrong with them.
 pub use model::field::Field;
 pub use model::patch::AccountPatch;
@@ -102,8 +110,8 @@ pub use model::problem::{Problem, Problems, ValueError};
 
 // All accounts at one moment, and the next.
 pub use snapshot::{
-    AccountHistory, AdvanceError, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, Listing, Page,
-    Seq, Snapshot, Write, WriteProgress,
+    AccountHistory, AdvanceError, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, KeyEvent, KeyWrite,
+    Listing, Page, Seq, Snapshot, Write, WriteProgress,
 };
 
 // What changed, as it may be shown.

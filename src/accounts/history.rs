@@ -1,6 +1,7 @@
 //! The history of one account, as an actor may see it.
 
-use crate::access::{Actor, Scope};
+use crate::access::Actor;
+use crate::model::scope::Scope;
 use crate::accounts::{Accounts, Error};
 use crate::audit::AuditEntry;
 use crate::snapshot::{AccountHistory, HistoryEntry, Seq};

@@ -14,7 +14,7 @@ pub use import::{ImportPhase, ImportProgress, ImportStreamError};
 pub use outside::{AnyApplication, Applications, NoApplications, NoSessions, RunningSessions, WhileRunning};
 pub use refusals::{Refusal, Refusals};
 
-use crate::access::{Action, Actor, FieldAccess, Scope};
+use crate::access::{Action, Actor, FieldAccess};
 use crate::clock::{Clock, SystemClock};
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
@@ -24,6 +24,7 @@ use crate::model::patch::{AccountPatch, required};
 use crate::model::problem::Problems;
 use crate::model::realm::SipRealm;
 use crate::model::realm_policy::RealmPolicy;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::model::status::{Status, SuspensionReason};
 use crate::model::unit::{Limit, Unit};

@@ -1,6 +1,7 @@
 //! The values an account is made of. All of it is pure: no I/O, no clock, no random source of its own.
 
 pub(crate) mod account;
+pub(crate) mod api_key;
 pub(crate) mod contract;
 pub(crate) mod field;
 pub(crate) mod name;
@@ -10,9 +11,11 @@ pub(crate) mod problem;
 pub(crate) mod realm;
 pub(crate) mod realm_policy;
 pub(crate) mod record;
+pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod sid;
 pub(crate) mod status;
+pub(crate) mod subject;
 pub(crate) mod text;
 pub(crate) mod timestamp;
 pub(crate) mod unit;

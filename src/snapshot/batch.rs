@@ -1,8 +1,11 @@
 //! What is asked of a store, and what came of it.
 
+use super::keys::{KeyEvent, KeyWrite};
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
+use crate::model::api_key::KeyId;
 use crate::model::field::Field;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -84,13 +87,15 @@ pub enum Write {
     /// Puts this account in the place of the one with its SID. The revision it carries is the one its writer saw;
     /// it is stored with the next.
     Replace(Arc<Account>),
-    /// Removes an account.
+    /// Removes an account, and its API keys.
     Delete {
         /// Which.
         sid: AccountSid,
         /// The revision the writer saw.
         expected: Revision,
     },
+    /// Writes an API key.
+    Key(KeyWrite),
 }
 
 impl Batch {
@@ -180,7 +185,7 @@ impl Change {
     }
 }
 
-/// What happened to an account.
+/// What happened to an account, or to an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -193,26 +198,31 @@ pub enum Event {
         /// As it is now.
         after: Arc<Account>,
     },
-    /// It was removed; this is what it was.
+    /// It was removed; this is what it was. Before it, the same commit says that its API keys were revoked, each of
+    /// those that there were.
     Deleted(Arc<Account>),
+    /// Something happened to an API key.
+    Key(KeyEvent),
 }
 
 impl Event {
-    /// The SID of the account.
+    /// The SID of the account that it happened to, or whose key; `None` when the key is a service provider's or an
+    /// admin's.
     #[must_use]
-    pub fn sid(&self) -> AccountSid {
+    pub fn sid(&self) -> Option<AccountSid> {
         match self {
-            Self::Created(account) | Self::Deleted(account) => account.sid(),
-            Self::Replaced { after, .. } => after.sid(),
+            Self::Created(account) | Self::Deleted(account) => Some(account.sid()),
+            Self::Replaced { after, .. } => Some(after.sid()),
+            Self::Key(event) => event.account_sid(),
         }
     }
 
-    /// The account as it was before the event; `None` when there was none.
+    /// The account as it was before the event; `None` when there was none, and when the event is about a key.
     #[must_use]
     pub fn before(&self) -> Option<&Arc<Account>> {
         match self {
             Self::Replaced { before: account, .. } | Self::Deleted(account) => Some(account),
-            Self::Created(_) => None,
+            Self::Created(_) | Self::Key(_) => None,
         }
     }
 
@@ -221,16 +231,25 @@ impl Event {
     pub fn changed_fields(&self) -> Vec<Field> {
         match self {
             Self::Replaced { before, after } => before.differences(after),
-            Self::Created(_) | Self::Deleted(_) => Vec::new(),
+            Self::Created(_) | Self::Deleted(_) | Self::Key(_) => Vec::new(),
         }
     }
 
-    /// The account as it is after the event; `None` when it is no more.
+    /// The account as it is after the event; `None` when it is no more, and when the event is about a key.
     #[must_use]
     pub fn after(&self) -> Option<&Arc<Account>> {
         match self {
             Self::Created(account) | Self::Replaced { after: account, .. } => Some(account),
-            Self::Deleted(_) => None,
+            Self::Deleted(_) | Self::Key(_) => None,
+        }
+    }
+
+    /// What happened to which key, when it is about one.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeyEvent> {
+        match self {
+            Self::Key(event) => Some(event),
+            Self::Created(_) | Self::Replaced { .. } | Self::Deleted(_) => None,
         }
     }
 }
@@ -264,6 +283,36 @@ pub enum Conflict {
     Missing {
         /// The account.
         sid: AccountSid,
+    },
+    /// There is a key of this id already, or the one that there is belongs to another owner.
+    #[error("the id of API key {id} is taken")]
+    KeyTaken {
+        /// The key.
+        id: KeyId,
+    },
+    /// The key was changed since the writer saw it.
+    #[error("API key {id} is at revision {actual}, not {expected}")]
+    KeyRevision {
+        /// The key.
+        id: KeyId,
+        /// The revision the writer saw.
+        expected: Revision,
+        /// The revision it has.
+        actual: Revision,
+    },
+    /// There is no such key (any more).
+    #[error("there is no API key {id}")]
+    KeyMissing {
+        /// The key.
+        id: KeyId,
+    },
+    /// The owner has as many keys as it may have.
+    #[error("there are {at_most} API keys of the owner already")]
+    TooManyKeys {
+        /// Whose they are.
+        owner: Scope,
+        /// How many it may have.
+        at_most: usize,
     },
 }
 

@@ -3,6 +3,7 @@
 mod batch;
 mod bulk;
 mod history;
+mod keys;
 mod listing;
 mod ordered;
 #[cfg(test)]
@@ -12,12 +13,15 @@ mod trie;
 
 pub use batch::{Batch, Change, Conflict, Event, Seq, Write, WriteProgress};
 pub use history::{AccountHistory, HistoryEntry, HistoryPage};
+pub use keys::{KeyEvent, KeyWrite};
 pub use listing::{Listing, Page};
 
 use crate::model::account::{Account, Revision};
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::field::Field;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::random::{OsRandom, Random};
 use foldhash::SharedSeed;
@@ -54,6 +58,9 @@ struct State {
     sids: OrderedSet<AccountSid>,
     /// `Some` in each; `None` stands before a provider's first.
     sids_of_providers: OrderedSet<(ServiceProviderSid, Option<AccountSid>)>,
+    keys: Trie<Arc<ApiKey>>,
+    /// `Some` in each; `None` stands before an owner's first.
+    keys_of_owners: OrderedSet<(Scope, Option<KeyId>)>,
 }
 
 impl Default for Snapshot {
@@ -116,6 +123,20 @@ impl Snapshot {
         Ok(Self(Arc::new(state)))
     }
 
+    /// The same with these API keys too: for a store that keeps them in a form of its own.
+    ///
+    /// # Errors
+    /// [`Conflict::KeyTaken`] when two of them have the same id, [`Conflict::Missing`] when one is an account's that is
+    /// not there.
+    pub fn with_keys(mut self, keys: impl IntoIterator<Item = Arc<ApiKey>>) -> Result<Self, Conflict> {
+        let state = Arc::make_mut(&mut self.0);
+        for key in keys {
+            state.check_new_key(&key)?;
+            state.insert_key(key);
+        }
+        Ok(self)
+    }
+
     /// The commit after which this is the state.
     #[must_use]
     pub fn seq(&self) -> Seq {
@@ -163,6 +184,22 @@ impl Snapshot {
         self.by_realm(realm).or_else(|| realm.parents().find_map(|parent| self.0.by_realm(parent)))
     }
 
+    /// The API key of this id. It may be expired or disabled, and its account suspended.
+    #[must_use]
+    pub fn key(&self, id: KeyId) -> Option<&Arc<ApiKey>> {
+        self.0.key(id)
+    }
+
+    /// The API keys of this owner, in the order of their ids.
+    pub fn keys_of(&self, owner: Scope) -> impl Iterator<Item = &Arc<ApiKey>> {
+        self.0.keys_of(owner)
+    }
+
+    /// All API keys, in the order of their owners.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<ApiKey>> {
+        self.0.keys_of_owners.after(None).filter_map(|(_, id)| self.0.key((*id)?))
+    }
+
     /// All accounts, in the order of their SIDs.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Account>> {
         self.0.sids.after(None).filter_map(|sid| self.by_sid(*sid))
@@ -207,7 +244,7 @@ impl Snapshot {
     /// batches before anyone sees it. After a conflict it is as it was.
     pub(crate) fn apply_in_place(&mut self, batch: &Batch) -> Result<Change, Conflict> {
         let events = match batch.writes() {
-            [write] => vec![Arc::make_mut(&mut self.0).write(write)?],
+            [write] => Arc::make_mut(&mut self.0).write(write)?,
             // A later one may conflict when the first has changed something already, so they get a copy.
             writes => {
                 let (state, events) = self.0.after(writes)?;
@@ -273,6 +310,8 @@ impl State {
             by_realm: Trie::default(),
             sids: OrderedSet::default(),
             sids_of_providers: OrderedSet::default(),
+            keys: Trie::default(),
+            keys_of_owners: OrderedSet::default(),
         }
     }
 
@@ -294,8 +333,8 @@ impl State {
         self.by_realm.get(self.hash(realm), |account| has_realm(account, realm))
     }
 
-    /// What a write does here, its revision checked.
-    fn event(&self, write: &Write) -> Result<Event, Conflict> {
+    /// What a write does here to an account, its revision checked.
+    fn event(&self, write: &Write) -> Result<Option<Event>, Conflict> {
         let current = |sid, expected| {
             let account = self.by_sid(sid).ok_or(Conflict::Missing { sid })?;
             let actual = account.revision;
@@ -305,40 +344,53 @@ impl State {
                 Err(Conflict::Revision { sid, expected, actual })
             }
         };
-        Ok(match write {
+        Ok(Some(match write {
             Write::Create(account) => Event::Created(at_revision(account, Revision::FIRST)),
             Write::Replace(account) => {
                 let before = current(account.sid, account.revision)?;
                 Event::Replaced { before, after: at_revision(account, account.revision.next()) }
             }
             Write::Delete { sid, expected } => Event::Deleted(current(*sid, *expected)?),
-        })
+            Write::Key(write) => return Ok(self.key_event(write)?.map(Event::Key)),
+        }))
     }
 
-    /// Does what a write asks for. After a conflict, the state is as it was.
-    fn write(&mut self, write: &Write) -> Result<Event, Conflict> {
-        let event = self.event(write)?;
+    /// Does what a write asks for; what that was, in order. After a conflict, the state is as it was.
+    fn write(&mut self, write: &Write) -> Result<Vec<Event>, Conflict> {
+        let Some(event) = self.event(write)? else { return Ok(Vec::new()) };
+        let mut events = match &event {
+            Event::Deleted(account) => self.revocations(account.sid).collect(),
+            _ => Vec::new(),
+        };
         self.take(&event)?;
-        Ok(event)
+        events.push(event);
+        Ok(events)
     }
 
     /// The state after these writes, but with the same number, and what they did.
     fn after(&self, writes: &[Write]) -> Result<(Self, Vec<Event>), Conflict> {
         if self.is_worth_bulk(writes.len()) && writes.iter().all(|write| matches!(write, Write::Create(_))) {
-            let events = writes.iter().map(|write| self.event(write)).collect::<Result<Vec<_>, _>>()?;
+            let events: Vec<Event> =
+                writes.iter().filter_map(|write| self.event(write).transpose()).collect::<Result<_, _>>()?;
             if let Some(state) = self.after_creating(&events) {
                 return Ok((state, events));
             }
         }
         let mut state = self.clone();
-        let events = writes.iter().map(|write| state.write(write)).collect::<Result<_, _>>()?;
+        let mut events = Vec::with_capacity(writes.len());
+        for write in writes {
+            events.append(&mut state.write(write)?);
+        }
         Ok((state, events))
     }
 
     /// Makes an event true, if it does not contradict what is here. After a conflict, the state is as it was:
     /// everything is checked before anything is changed.
     fn take(&mut self, event: &Event) -> Result<(), Conflict> {
-        let sid = event.sid();
+        let sid = match event {
+            Event::Key(event) => return self.take_key(event),
+            Event::Created(account) | Event::Replaced { after: account, .. } | Event::Deleted(account) => account.sid,
+        };
         let has = |expected: Revision, actual: Revision| {
             if expected == actual { Ok(()) } else { Err(Conflict::Revision { sid, expected, actual }) }
         };
@@ -348,11 +400,13 @@ impl State {
             (Event::Replaced { after, .. }, Some(now)) => has(now.next(), after.revision)?,
             (Event::Deleted(account), Some(now)) => has(account.revision, now)?,
             (_, None) => return Err(Conflict::Missing { sid }),
+            (Event::Key(_), _) => {}
         }
         match event {
             Event::Created(account) => self.insert(Arc::clone(account)),
             Event::Replaced { after, .. } => self.replace(after),
             Event::Deleted(account) => self.remove(account.sid),
+            Event::Key(_) => Ok(()),
         }
     }
 
@@ -439,6 +493,8 @@ impl State {
             self.sids_of_providers.remove(&(provider, Some(sid)));
         }
         self.sids.remove(&sid);
+        // Most often none: the events before this one revoked them.
+        self.remove_keys_of(sid);
         Ok(())
     }
 }

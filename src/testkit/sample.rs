@@ -1,6 +1,7 @@
 //! Accounts to test with.
 
-use crate::access::{Actor, Scope};
+use crate::access::Actor;
+use crate::model::scope::Scope;
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
 use crate::model::sid::AccountSid;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::access::Scope;
+use crate::model::scope::Scope;
 use crate::model::record::tests::full;
 use crate::snapshot::{Batch, Write};
 use crate::store::file::format::{Body, Place};

@@ -2,7 +2,8 @@
 
 use super::dice::Dice;
 use super::model::Model;
-use crate::access::{Actor, Scope};
+use crate::access::Actor;
+use crate::model::scope::Scope;
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
 use crate::model::name::AccountName;
