@@ -108,6 +108,14 @@ impl AccountStore for DocumentStore {
         self.memory.by_realm(realm).await
     }
 
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        self.memory.key(id).await
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        self.memory.keys(owner).await
+    }
+
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
         self.memory.list(listing).await
     }

@@ -70,12 +70,12 @@ mod yielding;
 
 // The front desk, and who stands at it.
 pub use access::{Access, Action, Actor, FieldAccess};
-pub use model::scope::Scope;
-pub use model::subject::{Subject, SubjectError};
 pub use accounts::{
     Accounts, AnyApplication, Applications, AuditPage, Error, ImportPhase, ImportProgress, ImportStreamError,
     NewAccount, NoApplications, NoSessions, RealmMatch, Refusal, Refusals, RunningSessions, WhileRunning,
 };
+pub use model::scope::Scope;
+pub use model::subject::{Subject, SubjectError};
 
 // An account, and what it is made of.
 pub use model::account::{Account, Revision};
@@ -110,8 +110,8 @@ pub use model::problem::{Problem, Problems, ValueError};
 
 // All accounts at one moment, and the next.
 pub use snapshot::{
-    AccountHistory, AdvanceError, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, KeyEvent, KeyWrite,
-    Listing, Page, Seq, Snapshot, Write, WriteProgress,
+    AccountHistory, AdvanceError, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, KeyEvent,
+    KeyWrite, Listing, Page, Seq, Snapshot, Write, WriteProgress,
 };
 
 // What changed, as it may be shown.

@@ -117,7 +117,7 @@ fn write(accounts: &Accounts, store: &FileStore, name: &str, say: fn(&str)) -> R
     match block_on(store.commit(batch)) {
         Ok(change) => {
             for event in &change.events {
-                say(&format!("account {} 1", event.sid()));
+                say(&format!("account {} 1", event.sid().unwrap()));
             }
         }
         Err(CommitError::Store(error)) => return Err(format!("{:?}", error.kind())),

@@ -54,7 +54,7 @@ fn a_large_snapshot_is_what_a_map_would_be() {
         let (after, change) =
             snapshot.apply(&batch(writes)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         for event in &change.events {
-            let n = (first..first + count).find(|n| sid(*n) == event.sid()).unwrap();
+            let n = (first..first + count).find(|n| Some(sid(*n)) == event.sid()).unwrap();
             match event.after() {
                 Some(account) => model.insert(n, Arc::clone(account)),
                 None => model.remove(&n),

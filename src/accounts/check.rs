@@ -1,11 +1,11 @@
 //! The rules of the front desk: what an account can't know of itself.
 
 use crate::access::{Access, Actor, FieldAccess};
-use crate::model::scope::Scope;
 use crate::accounts::{Accounts, Error};
 use crate::model::account::Account;
 use crate::model::field::Field;
 use crate::model::problem::{Problem, Problems};
+use crate::model::scope::Scope;
 use std::sync::Arc;
 
 impl Accounts {

@@ -3,6 +3,7 @@
 use crate::access::Action;
 use crate::accounts::refusals::Refusals;
 use crate::model::account::Revision;
+use crate::model::api_key::KeyId;
 use crate::model::problem::Problems;
 use crate::model::sid::AccountSid;
 use crate::random::RandomError;
@@ -33,6 +34,16 @@ pub enum Error {
     Changed {
         /// The account.
         sid: AccountSid,
+        /// The revision the actor saw.
+        expected: Revision,
+        /// The revision it has.
+        actual: Revision,
+    },
+    /// Somebody else changed the API key since this actor saw it: read it again, and decide again. 409 or 412.
+    #[error("API key {id} is at revision {actual}, not {expected}")]
+    KeyChanged {
+        /// The key.
+        id: KeyId,
         /// The revision the actor saw.
         expected: Revision,
         /// The revision it has.
@@ -82,7 +93,7 @@ impl Error {
             Self::Refused(_) => "refused",
             Self::NotFound => "not_found",
             Self::Forbidden { .. } => "forbidden",
-            Self::Changed { .. } => "changed",
+            Self::Changed { .. } | Self::KeyChanged { .. } => "changed",
             Self::SessionsRunning { .. } => "sessions_running",
             Self::Random(_) => "random",
             Self::Applications(_) => "applications",
@@ -118,7 +129,8 @@ impl Error {
             | Self::Refused(_)
             | Self::NotFound
             | Self::Forbidden { .. }
-            | Self::Changed { .. } => false,
+            | Self::Changed { .. }
+            | Self::KeyChanged { .. } => false,
         }
     }
 }

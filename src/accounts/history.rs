@@ -1,9 +1,9 @@
 //! The history of one account, as an actor may see it.
 
 use crate::access::Actor;
-use crate::model::scope::Scope;
 use crate::accounts::{Accounts, Error};
 use crate::audit::AuditEntry;
+use crate::model::scope::Scope;
 use crate::snapshot::{AccountHistory, HistoryEntry, Seq};
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ impl Accounts {
                     }
                     commits += 1;
                 }
-                visible.entries.push(entry.audit());
+                visible.entries.extend(entry.audit());
             }
             match page.next {
                 // Everything or nothing is visible to the others, and so the store's page is theirs.

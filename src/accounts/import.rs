@@ -339,6 +339,10 @@ fn of_conflict(accounts: &[Arc<Account>], chunk: &Chunk, conflict: &Conflict) ->
         Conflict::Taken { field, sid, .. } => (*field, *sid),
         // Of creations there is no other conflict.
         Conflict::Revision { sid, .. } | Conflict::Missing { sid } => (Field::AccountSid, *sid),
+        Conflict::KeyTaken { .. }
+        | Conflict::KeyRevision { .. }
+        | Conflict::KeyMissing { .. }
+        | Conflict::TooManyKeys { .. } => return Refusals::default(),
     };
     let mut refusals = Refusals::default();
     // A store that names an account which it was not given is broken; the first then stands for all.

@@ -21,7 +21,7 @@ use crate::model::contract::Contract;
 use crate::model::field::Field;
 use crate::model::name::AccountName;
 use crate::model::patch::{AccountPatch, required};
-use crate::model::problem::Problems;
+use crate::model::problem::{Problem, Problems};
 use crate::model::realm::SipRealm;
 use crate::model::realm_policy::RealmPolicy;
 use crate::model::scope::Scope;
@@ -446,24 +446,39 @@ impl Accounts {
     async fn write(&self, actor: &Actor, write: Write) -> Result<Arc<Account>, Error> {
         let batch = Batch::new(actor.clone(), self.0.clock.now()).with(write);
         match self.0.store.commit(batch).await {
-            Ok(change) => match change.events.first() {
+            // Before an account is deleted, its keys are revoked.
+            Ok(change) => match change.events.last() {
                 Some(
                     Event::Created(account)
                     | Event::Replaced { after: account, .. }
                     | Event::Deleted(account),
                 ) => Ok(Arc::clone(account)),
-                None => Err(Error::NotFound),
+                Some(Event::Key(_)) | None => Err(Error::NotFound),
             },
-            // Somebody was faster than the check.
-            Err(CommitError::Conflict(Conflict::Taken { field, .. })) => {
-                Err(Error::Invalid(taken(field).into()))
-            }
-            Err(CommitError::Conflict(Conflict::Revision { sid, expected, actual })) => {
-                Err(Error::Changed { sid, expected, actual })
-            }
-            Err(CommitError::Conflict(Conflict::Missing { .. })) => Err(Error::NotFound),
-            Err(CommitError::Store(error)) => Err(Error::Store(error)),
+            Err(error) => Err(refused(error)),
         }
+    }
+}
+
+/// Why a commit was refused, when somebody was faster than the check.
+fn refused(error: CommitError) -> Error {
+    match error {
+        CommitError::Conflict(Conflict::Taken { field, .. }) => Error::Invalid(taken(field).into()),
+        CommitError::Conflict(Conflict::Revision { sid, expected, actual }) => {
+            Error::Changed { sid, expected, actual }
+        }
+        CommitError::Conflict(Conflict::KeyRevision { id, expected, actual }) => {
+            Error::KeyChanged { id, expected, actual }
+        }
+        CommitError::Conflict(Conflict::Missing { .. } | Conflict::KeyMissing { .. }) => Error::NotFound,
+        CommitError::Conflict(Conflict::KeyTaken { .. }) => {
+            Error::Invalid(Problem::new(Field::ApiKeys, "taken", "the key is there already").into())
+        }
+        CommitError::Conflict(Conflict::TooManyKeys { at_most, .. }) => {
+            let message = format!("must be at most {at_most}; revoke one that is not needed any more");
+            Error::Invalid(Problem::new(Field::ApiKeys, "too_many", message).into())
+        }
+        CommitError::Store(error) => Error::Store(error),
     }
 }
 

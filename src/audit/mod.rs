@@ -256,20 +256,20 @@ fn one_line(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
 impl Change {
     /// What the commit did to each account, as it may be shown: an entry for each event, in order.
     pub fn audit(&self) -> impl Iterator<Item = AuditEntry> {
-        self.events.iter().map(|event| AuditEntry::new(self.seq, self.at, &self.actor, event))
+        self.events.iter().filter_map(|event| AuditEntry::new(self.seq, self.at, &self.actor, event))
     }
 }
 
 impl HistoryEntry {
     /// What happened, as it may be shown.
     #[must_use]
-    pub fn audit(&self) -> AuditEntry {
+    pub fn audit(&self) -> Option<AuditEntry> {
         AuditEntry::new(self.seq, self.at, &self.actor, &self.event)
     }
 }
 
 impl AuditEntry {
-    fn new(seq: Seq, at: Timestamp, actor: &Actor, event: &Event) -> Self {
+    fn new(seq: Seq, at: Timestamp, actor: &Actor, event: &Event) -> Option<Self> {
         let (account, action, fields) = match event {
             Event::Created(account) => (account, AuditAction::Created, all(None, Some(account))),
             Event::Deleted(account) => (account, AuditAction::Deleted, all(Some(account), None)),
@@ -283,8 +283,9 @@ impl AuditEntry {
                 let fields = changed.flat_map(|field| of_field(field, Some(before), Some(after)));
                 (after, action, fields.collect())
             }
+            Event::Key(_) => return None,
         };
-        Self {
+        Some(Self {
             seq,
             at,
             actor: actor.clone(),
@@ -293,7 +294,7 @@ impl AuditEntry {
             name: account.name().clone(),
             revision: account.revision(),
             fields,
-        }
+        })
     }
 }
 

@@ -125,7 +125,7 @@ impl HistoryPage {
                 page.next = page.entries.last().map(|entry| entry.seq);
                 return page;
             }
-            let own = change.events.iter().rev().filter(|event| event.sid() == history.sid());
+            let own = change.events.iter().rev().filter(|event| event.is_told_of(history.sid()));
             page.entries.extend(
                 own.map(|event| {
                     HistoryEntry::new(change.seq, change.actor.clone(), change.at, event.clone())

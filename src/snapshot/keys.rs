@@ -70,7 +70,9 @@ impl KeyEvent {
     #[must_use]
     pub fn before(&self) -> Option<&Arc<ApiKey>> {
         match self {
-            Self::Replaced { before: key, .. } | Self::Used { before: key, .. } | Self::Revoked(key) => Some(key),
+            Self::Replaced { before: key, .. } | Self::Used { before: key, .. } | Self::Revoked(key) => {
+                Some(key)
+            }
             Self::Added(_) => None,
         }
     }

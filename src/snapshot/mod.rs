@@ -389,7 +389,9 @@ impl State {
     fn take(&mut self, event: &Event) -> Result<(), Conflict> {
         let sid = match event {
             Event::Key(event) => return self.take_key(event),
-            Event::Created(account) | Event::Replaced { after: account, .. } | Event::Deleted(account) => account.sid,
+            Event::Created(account) | Event::Replaced { after: account, .. } | Event::Deleted(account) => {
+                account.sid
+            }
         };
         let has = |expected: Revision, actual: Revision| {
             if expected == actual { Ok(()) } else { Err(Conflict::Revision { sid, expected, actual }) }

@@ -131,7 +131,7 @@ impl Live {
     /// Looks through the changes, from the newest, for those of one account. Neither the lock nor the thread is held
     /// throughout: what is trimmed meanwhile is not there any more when it is come to.
     pub(crate) async fn account_history(&self, history: &AccountHistory) -> HistoryPage {
-        let is_own = |event: &AccountEvent| event.sid() == history.sid();
+        let is_own = |event: &AccountEvent| event.is_told_of(history.sid());
         let mut found: Vec<Arc<Change>> = Vec::new();
         let mut before = history.start();
         loop {

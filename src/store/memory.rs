@@ -1,8 +1,10 @@
 //! Accounts in memory, gone with the process.
 
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use crate::store::live::{History, Live};
@@ -75,6 +77,14 @@ impl AccountStore for MemoryStore {
 
     async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
         Ok(self.0.live.find(|now| now.by_realm(realm).cloned()))
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        Ok(self.0.live.find(|now| now.key(id).cloned()))
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        Ok(self.0.live.snapshot().keys_of(owner).cloned().collect())
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {

@@ -9,8 +9,10 @@ pub(crate) mod memory;
 pub use error::{CommitError, StoreError, StoreErrorKind};
 
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use async_trait::async_trait;
@@ -68,6 +70,18 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     /// [`StoreError`] when the store can't be read.
     async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError>;
 
+    /// The API key of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store can't be read.
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError>;
+
+    /// The API keys of this owner, all at the same moment, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store can't be read.
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError>;
+
     /// A page of accounts, in the order of their SIDs.
     ///
     /// # Errors
@@ -90,7 +104,7 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     ///             Feed::Changes(changes) => {
     ///                 for change in &changes {
     ///                     for event in &change.events {
-    ///                         println!("{} {} {} {:?}", change.at, change.actor, event.sid(), event.changed_fields());
+    ///                         println!("{} {} {:?} {:?}", change.at, change.actor, event.sid(), event.changed_fields());
     ///                     }
     ///                     seen = change.seq;
     ///                 }
@@ -167,6 +181,14 @@ impl<S: AccountStore + ?Sized> AccountStore for Arc<S> {
 
     async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
         (**self).by_realm(realm).await
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        (**self).key(id).await
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        (**self).keys(owner).await
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {

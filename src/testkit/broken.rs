@@ -1,8 +1,10 @@
 //! Proof that the suite can fail: stores that are broken in one way each, and the checks that find it.
 
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{
     AccountHistory, Batch, Change, Conflict, HistoryEntry, HistoryPage, Listing, Page, Seq, Snapshot, Write,
@@ -196,7 +198,7 @@ impl BrokenStore {
                     Write::Delete { sid, expected } => {
                         Write::Delete { sid: *sid, expected: current(*sid).unwrap_or(*expected) }
                     }
-                    Write::Create(_) => write.clone(),
+                    Write::Create(_) | Write::Key(_) => write.clone(),
                 });
                 self.good.commit(writes.fold(Batch::new(admin(), now()), Batch::with)).await
             }
@@ -259,6 +261,14 @@ impl AccountStore for BrokenStore {
             );
         }
         Ok(found)
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        self.good.key(id).await
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        self.good.keys(owner).await
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
@@ -330,7 +340,7 @@ impl AccountStore for BrokenStore {
                         continue;
                     };
                     for event in changes.iter().flat_map(|change| &change.events) {
-                        if event.sid() != history.sid()
+                        if event.sid() != Some(history.sid())
                             && let Some(at) = page.entries.iter().position(|entry| entry.seq == seq)
                         {
                             let other = HistoryEntry { event: event.clone(), ..page.entries[at].clone() };

@@ -1,8 +1,10 @@
 //! A store whose calls fail when a test wants them to.
 
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
@@ -157,6 +159,14 @@ impl<S: AccountStore> AccountStore for FaultyStore<S> {
 
     async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
         self.call(false, self.inner.by_realm(realm)).await
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        self.call(false, self.inner.key(id)).await
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        self.call(false, self.inner.keys(owner)).await
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {

@@ -1,9 +1,9 @@
 //! Accounts to test with.
 
 use crate::access::Actor;
-use crate::model::scope::Scope;
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::model::status::Status;
 use crate::model::timestamp::Timestamp;

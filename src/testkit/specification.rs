@@ -170,6 +170,7 @@ impl Refusal {
                 (*sid, Self::Revision { actual: actual.get() })
             }
             Conflict::Missing { sid } => (*sid, Self::Missing),
+            other => panic!("the conflict is about an API key, and none was written: {other}"),
         };
         assert_eq!(about, sid(number), "the conflict is about another account");
         refusal

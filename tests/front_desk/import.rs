@@ -290,6 +290,14 @@ impl AccountStore for Interrupted {
     async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
         self.store.by_realm(realm).await
     }
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        self.store.key(id).await
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        self.store.keys(owner).await
+    }
+
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
         self.store.list(listing).await
     }

@@ -42,6 +42,14 @@ impl AccountStore for Remote {
         self.check()?;
         self.store.by_realm(realm).await
     }
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        self.store.key(id).await
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        self.store.keys(owner).await
+    }
+
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
         self.check()?;
         self.store.list(listing).await

@@ -79,7 +79,11 @@ mod tests {
             ("", Err(KeyHashError::Form)),
             (&too_long, Err(KeyHashError::TooLong)),
         ] {
-            assert_eq!(KeyHash::parse(text).map(|hash| assert_eq!(hash.reveal(), text)), expected, "{text:?}");
+            assert_eq!(
+                KeyHash::parse(text).map(|hash| assert_eq!(hash.reveal(), text)),
+                expected,
+                "{text:?}"
+            );
         }
         assert!(!format!("{:?}", KeyHash::parse("$argon2id$v=19$secret").unwrap()).contains("secret"));
     }

@@ -16,6 +16,7 @@ use crate::model::account::Revision;
 use crate::model::scope::Scope;
 use crate::model::subject::Subject;
 use crate::model::timestamp::Timestamp;
+use std::sync::Arc;
 
 /// One of the *Account API keys*, or a key of a service provider or an admin: what a customer's programs show to be
 /// let in.
@@ -103,6 +104,15 @@ impl ApiKey {
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The same key, last used at this time if that is later.
+    #[cfg(feature = "file")]
+    pub(crate) fn used(self: &Arc<Self>, at: Option<Timestamp>) -> Arc<Self> {
+        if at <= self.last_used {
+            return Arc::clone(self);
+        }
+        Arc::new(Self { last_used: at, ..Self::clone(self) })
     }
 
     /// The key as it may be shown.

@@ -11,8 +11,9 @@ use super::disk::{Disk, DiskFile, read_full_at, write_all_at};
 use super::format::{self, Body, DIVIDE, Entry, Header, Place};
 use super::secrets::Secrets;
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Change, Listing, Seq, Snapshot};
+use crate::snapshot::{Change, Event, Listing, Seq, Snapshot};
 use crate::store::StoreError;
 use crate::store::live::Live;
 use std::collections::HashMap;
@@ -40,6 +41,8 @@ pub(super) struct Compaction {
     changes: Vec<Arc<Change>>,
     /// For each account that those changes touched, what it was before them.
     before: HashMap<AccountSid, Option<Arc<Account>>>,
+    /// The same of each API key.
+    keys_before: HashMap<KeyId, Option<Arc<ApiKey>>>,
     next: Next,
     /// How heavy the base was thought to be, and how many bytes of it were written.
     base_expected: u64,
@@ -57,6 +60,8 @@ enum Next {
     Untouched(Option<AccountSid>),
     /// The others.
     Touched(Vec<Arc<Account>>),
+    /// The API keys that are left, as they were before the kept changes.
+    Keys(Vec<Arc<ApiKey>>),
     /// The changes from this one on, from this part on.
     Changes {
         change: usize,
@@ -96,6 +101,7 @@ impl Compaction {
             snapshot: live.snapshot(),
             changes: live.kept(),
             before: HashMap::new(),
+            keys_before: HashMap::new(),
             next: Next::Header,
             base_expected,
             base: 0,
@@ -111,11 +117,12 @@ impl Compaction {
             // milliseconds.
             std::thread::yield_now();
             let lines = self.lines.len();
-            let in_base = matches!(self.next, Next::Untouched(_) | Next::Touched(_));
+            let in_base = matches!(self.next, Next::Untouched(_) | Next::Touched(_) | Next::Keys(_));
             self.next = match std::mem::replace(&mut self.next, Next::Rest) {
                 Next::Header => self.header()?,
                 Next::Untouched(after) => self.untouched(after).map_err(io::Error::other)?,
                 Next::Touched(accounts) => self.touched(accounts).map_err(io::Error::other)?,
+                Next::Keys(keys) => self.keys(keys),
                 Next::Changes { change, part } => self.change(change, part).map_err(io::Error::other)?,
                 Next::Rest => break,
             };
@@ -185,15 +192,25 @@ impl Compaction {
         }
         // The oldest change that touched an account tells what it was.
         for event in self.changes.iter().rev().flat_map(|change| change.events.iter().rev()) {
-            self.before.insert(event.sid(), event.before().cloned());
+            match event {
+                Event::Key(event) => drop(self.keys_before.insert(event.key().id(), event.before().cloned())),
+                Event::Created(account)
+                | Event::Replaced { after: account, .. }
+                | Event::Deleted(account) => {
+                    self.before.insert(account.sid(), event.before().cloned());
+                }
+            }
         }
         let touched = self.before.keys().filter(|sid| self.snapshot.by_sid(**sid).is_some()).count();
         let were = self.before.values().flatten().count();
+        let kept = |key: &&Arc<ApiKey>| !self.keys_before.contains_key(&key.id());
+        let keys = self.snapshot.keys().filter(kept).count() + self.keys_before.values().flatten().count();
         let seq = self.snapshot.seq().get() - self.changes.len() as u64;
         let header = Header {
             version: format::VERSION,
             base: Seq::new(seq),
             accounts: (self.snapshot.len() - touched + were) as u64,
+            keys: keys as u64,
             sealed: self.secrets.sealed(),
         };
         self.lines.extend(header.line());
@@ -222,7 +239,23 @@ impl Compaction {
                 format::write_account(&account, &self.secrets, &mut self.lines)?;
                 Ok(Next::Touched(accounts))
             }
-            None => Ok(Next::Changes { change: 0, part: 0 }),
+            None => {
+                let untouched = self.snapshot.keys().filter(|key| !self.keys_before.contains_key(&key.id()));
+                let mut keys: Vec<_> = untouched.cloned().collect();
+                keys.extend(self.keys_before.drain().filter_map(|(_, before)| before));
+                keys.sort_by_key(|key| std::cmp::Reverse((key.owner(), key.id())));
+                Ok(Next::Keys(keys))
+            }
+        }
+    }
+
+    fn keys(&mut self, mut keys: Vec<Arc<ApiKey>>) -> Next {
+        match keys.pop() {
+            Some(key) => {
+                format::write_key(&key, &mut self.lines);
+                Next::Keys(keys)
+            }
+            None => Next::Changes { change: 0, part: 0 },
         }
     }
 

@@ -17,19 +17,20 @@
 use super::secrets::{Boxes, Secrets};
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
+use crate::model::api_key::{ApiKey, ApiKeyRecord, ApiKeyRecordError, KeyId};
 use crate::model::record::{AccountRecord, AccountRecordError};
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
-use crate::snapshot::{Event, Seq, Write};
+use crate::snapshot::{Event, KeyEvent, KeyWrite, Seq, Write};
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The version of the format that is written. Version 1, which is still read, had neither a base nor joined, divided
-/// or sealed commits.
-pub(super) const VERSION: u32 = 2;
+/// The version of the format that is written. Those before it are still read: version 2 had no API keys, and version 1
+/// neither a base nor joined, divided or sealed commits.
+pub(super) const VERSION: u32 = 3;
 
 const FORMAT: &str = "gateway-accounts";
 
@@ -55,10 +56,12 @@ pub(super) enum LineError {
     TooLong,
     #[error("its JSON is not that of {expected}: {source}")]
     Json { expected: &'static str, source: serde_json::Error },
-    #[error("an event in it is not just one of created, replaced and deleted")]
+    #[error("an event in it is not just one thing that happened")]
     Event,
     #[error("an account in it breaks a rule: {0}")]
     Record(#[source] AccountRecordError),
+    #[error("an API key in it breaks a rule: {0}")]
+    Key(#[source] ApiKeyRecordError),
     #[error("it is commit {found} where commit {expected} belongs")]
     Seq { expected: Seq, found: Seq },
     #[error("it is a commit that none can follow")]
@@ -86,6 +89,8 @@ pub(super) struct Header {
     pub(super) base: Seq,
     /// How many accounts the base has.
     pub(super) accounts: u64,
+    /// How many API keys, after them.
+    pub(super) keys: u64,
     /// Whether the secrets are sealed, all of them.
     pub(super) sealed: bool,
 }
@@ -104,12 +109,14 @@ struct HeaderJson {
 struct BaseJson {
     seq: Seq,
     accounts: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<u64>,
 }
 
 impl Header {
     /// The header of a file that was never rewritten.
     pub(super) fn new(sealed: bool) -> Self {
-        Self { version: VERSION, base: Seq::START, accounts: 0, sealed }
+        Self { version: VERSION, base: Seq::START, accounts: 0, keys: 0, sealed }
     }
 
     /// The line, with its line feed.
@@ -118,12 +125,21 @@ impl Header {
         let json = HeaderJson {
             format: FORMAT.to_owned(),
             version: self.version,
-            base: newer.then_some(BaseJson { seq: self.base, accounts: self.accounts }),
+            base: newer.then_some(BaseJson {
+                seq: self.base,
+                accounts: self.accounts,
+                keys: (self.version > 2).then_some(self.keys),
+            }),
             sealed: newer.then_some(self.sealed),
         };
         let mut line = Vec::new();
         with_checksum(&mut line, |line| write_json(line, &json));
         line
+    }
+
+    /// How many lines the base has.
+    pub(super) fn lines(&self) -> u64 {
+        self.accounts.saturating_add(self.keys)
     }
 
     /// Reads a first line, without its line feed.
@@ -140,8 +156,10 @@ impl Header {
                 Err(NoHeader::Newer(json.version))
             }
             Some(HeaderJson { version, base, sealed, .. }) => {
-                let BaseJson { seq, accounts } = base.unwrap_or(BaseJson { seq: Seq::START, accounts: 0 });
-                let header = Self { version, base: seq, accounts, sealed: sealed.unwrap_or(false) };
+                let none = BaseJson { seq: Seq::START, accounts: 0, keys: None };
+                let BaseJson { seq, accounts, keys } = base.unwrap_or(none);
+                let keys = keys.unwrap_or(0);
+                let header = Self { version, base: seq, accounts, keys, sealed: sealed.unwrap_or(false) };
                 // What is read is written back as it was, so that nothing in it went unread.
                 let same = header.line().strip_suffix(b"\n") == Some(line);
                 if same && version > 0 && seq.next() != seq { Ok(header) } else { Err(NoHeader::Damaged) }
@@ -171,6 +189,10 @@ pub(super) enum Entry<'a> {
     Created(&'a Account, Revision),
     Replaced(&'a Account, Revision),
     Deleted(AccountSid, Revision),
+    KeyAdded(&'a ApiKey, Revision),
+    KeyReplaced(&'a ApiKey, Revision),
+    KeyRevoked(KeyId, Revision),
+    KeyUsed(KeyId, Timestamp),
 }
 
 impl<'a> From<&'a Write> for Entry<'a> {
@@ -180,6 +202,10 @@ impl<'a> From<&'a Write> for Entry<'a> {
             Write::Create(account) => Self::Created(account, Revision::FIRST),
             Write::Replace(account) => Self::Replaced(account, account.revision().next()),
             Write::Delete { sid, expected } => Self::Deleted(*sid, *expected),
+            Write::Key(KeyWrite::Add { key, .. }) => Self::KeyAdded(key, Revision::FIRST),
+            Write::Key(KeyWrite::Replace(key)) => Self::KeyReplaced(key, key.revision().next()),
+            Write::Key(KeyWrite::Revoke { id, expected }) => Self::KeyRevoked(*id, *expected),
+            Write::Key(KeyWrite::Use { id, at }) => Self::KeyUsed(*id, *at),
         }
     }
 }
@@ -190,6 +216,13 @@ impl<'a> From<&'a Event> for Entry<'a> {
             Event::Created(account) => Self::Created(account, account.revision()),
             Event::Replaced { after, .. } => Self::Replaced(after, after.revision()),
             Event::Deleted(account) => Self::Deleted(account.sid(), account.revision()),
+            Event::Key(KeyEvent::Added(key)) => Self::KeyAdded(key, key.revision()),
+            Event::Key(KeyEvent::Replaced { after, .. }) => Self::KeyReplaced(after, after.revision()),
+            Event::Key(KeyEvent::Revoked(key)) => Self::KeyRevoked(key.id(), key.revision()),
+            // It has been used, or there would be no such event.
+            Event::Key(KeyEvent::Used { after, .. }) => {
+                Self::KeyUsed(after.id(), after.last_used().unwrap_or_default())
+            }
         }
     }
 }
@@ -278,6 +311,30 @@ const ACCOUNT: &str = "{\"account\":";
 /// How many bytes the line of an account has beside the account.
 const ACCOUNT_LINE: u64 = CHECKSUM_LEN as u64 + ACCOUNT.len() as u64 + 2;
 
+/// Appends the line of an API key of the base.
+pub(super) fn write_key(key: &ApiKey, lines: &mut Vec<u8>) {
+    with_checksum(lines, |line| {
+        line.extend_from_slice(KEY.as_bytes());
+        write_json(line, &ApiKeyRecord::from(key));
+        line.push(b'}');
+    });
+}
+
+const KEY: &str = "{\"key\":";
+
+/// How many bytes a key takes as a line of a base.
+pub(super) fn key_weight(key: &ApiKey) -> u64 {
+    let mut line = Vec::with_capacity(512);
+    write_key(key, &mut line);
+    line.len() as u64
+}
+
+/// By how much what happened to a key makes the base heavier.
+pub(super) fn key_gain(event: &KeyEvent) -> i64 {
+    let weight = |key: Option<&Arc<ApiKey>>| key.map_or(0, |key| key_weight(key).cast_signed());
+    weight(event.after()) - weight(event.before())
+}
+
 /// How many bytes an account takes as a line of a base.
 pub(super) fn weight(account: &Account, secrets: &Secrets) -> u64 {
     secrets.length(account) + ACCOUNT_LINE
@@ -293,7 +350,8 @@ pub(super) fn share(bytes: u64, events: usize, deletions: usize) -> u32 {
     u32::try_from(each + ACCOUNT_LINE).unwrap_or(u32::MAX)
 }
 
-/// Appends an event; the weight of its account.
+/// Appends an event; the weight of its account. What keys weigh is told from what becomes of them: see
+/// [`key_weight`].
 fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Result<u64, StoreError> {
     #[derive(Serialize)]
     struct Deleted {
@@ -306,6 +364,25 @@ fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Resul
         Entry::Deleted(account_sid, revision) => {
             json.extend_from_slice(b"{\"deleted\":");
             write_json(json, &Deleted { account_sid, revision });
+            json.push(b'}');
+            return Ok(0);
+        }
+        Entry::KeyAdded(key, revision) | Entry::KeyReplaced(key, revision) => {
+            let added = matches!(entry, Entry::KeyAdded(..));
+            json.extend_from_slice(if added { b"{\"key_added\":" } else { b"{\"key_replaced\":" });
+            write_json(json, &ApiKeyRecord { revision, ..ApiKeyRecord::from(key) });
+            json.push(b'}');
+            return Ok(0);
+        }
+        Entry::KeyRevoked(key_id, revision) => {
+            json.extend_from_slice(b"{\"key_revoked\":");
+            write_json(json, &KeyRevokedJson { key_id, revision });
+            json.push(b'}');
+            return Ok(0);
+        }
+        Entry::KeyUsed(key_id, at) => {
+            json.extend_from_slice(b"{\"key_used\":");
+            write_json(json, &KeyUsedJson { key_id, at });
             json.push(b'}');
             return Ok(0);
         }
@@ -324,6 +401,8 @@ fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Resul
 pub(super) enum Line<A = Arc<Account>> {
     /// An account of the base.
     Account(A),
+    /// An API key of the base.
+    Key(Arc<ApiKey>),
     /// A commit, or a part of one.
     Commit(Commit<A>),
 }
@@ -345,6 +424,30 @@ pub(super) enum ReadEvent<A = Arc<Account>> {
     Created(A),
     Replaced(A),
     Deleted(AccountSid, Revision),
+    KeyAdded(Arc<ApiKey>),
+    KeyReplaced(Arc<ApiKey>),
+    KeyRevoked(KeyId, Revision),
+    KeyUsed(KeyId, Timestamp),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyJson {
+    key: Box<ApiKeyRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyRevokedJson {
+    key_id: KeyId,
+    revision: Revision,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyUsedJson {
+    key_id: KeyId,
+    at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -379,6 +482,14 @@ struct EventJson {
     replaced: Option<Box<AccountRecord>>,
     #[serde(default)]
     deleted: Option<DeletedJson>,
+    #[serde(default)]
+    key_added: Option<Box<ApiKeyRecord>>,
+    #[serde(default)]
+    key_replaced: Option<Box<ApiKeyRecord>>,
+    #[serde(default)]
+    key_revoked: Option<KeyRevokedJson>,
+    #[serde(default)]
+    key_used: Option<KeyUsedJson>,
     #[serde(default)]
     sealed: Option<Boxes>,
 }
@@ -419,20 +530,60 @@ impl<A> Line<A> {
                 .map_err(|source| LineError::Json { expected: "an account", source })?;
             return account(read.account, read.sealed).map(Self::Account);
         }
+        if json.starts_with(KEY.as_bytes()) {
+            let read: KeyJson = serde_json::from_slice(json)
+                .map_err(|source| LineError::Json { expected: "an API key", source })?;
+            return key(*read.key).map(Self::Key);
+        }
         let read: CommitJson = serde_json::from_slice(json)
             .map_err(|source| LineError::Json { expected: "a commit", source })?;
         if read.seq.next() == read.seq {
             return Err(LineError::LastSeq);
         }
         let event = |event: EventJson| {
-            Ok(match (event.created, event.replaced, event.deleted, event.sealed) {
-                (Some(created), None, None, sealed) => ReadEvent::Created(account(created, sealed)?),
-                (None, Some(replaced), None, sealed) => ReadEvent::Replaced(account(replaced, sealed)?),
-                (None, None, Some(deleted), None) => {
-                    ReadEvent::Deleted(deleted.account_sid, deleted.revision)
-                }
-                _ => return Err(LineError::Event),
-            })
+            let EventJson {
+                created,
+                replaced,
+                deleted,
+                key_added,
+                key_replaced,
+                key_revoked,
+                key_used,
+                sealed,
+            } = event;
+            let are = [
+                created.is_some(),
+                replaced.is_some(),
+                deleted.is_some(),
+                key_added.is_some(),
+                key_replaced.is_some(),
+                key_revoked.is_some(),
+                key_used.is_some(),
+            ];
+            let has_account = created.is_some() || replaced.is_some();
+            if are.into_iter().filter(|is| *is).count() != 1 || sealed.is_some() && !has_account {
+                return Err(LineError::Event);
+            }
+            if let Some(created) = created {
+                return account(created, sealed).map(ReadEvent::Created);
+            }
+            if let Some(replaced) = replaced {
+                return account(replaced, sealed).map(ReadEvent::Replaced);
+            }
+            if let Some(added) = key_added {
+                return key(*added).map(ReadEvent::KeyAdded);
+            }
+            if let Some(replaced) = key_replaced {
+                return key(*replaced).map(ReadEvent::KeyReplaced);
+            }
+            if let Some(KeyRevokedJson { key_id, revision }) = key_revoked {
+                return Ok(ReadEvent::KeyRevoked(key_id, revision));
+            }
+            if let Some(KeyUsedJson { key_id, at }) = key_used {
+                return Ok(ReadEvent::KeyUsed(key_id, at));
+            }
+            let DeletedJson { account_sid, revision } = deleted.ok_or(LineError::Event)?;
+            Ok(ReadEvent::Deleted(account_sid, revision))
         };
         let actor = match last {
             Some(last) if **last == read.actor => Arc::clone(last),
@@ -453,6 +604,10 @@ impl Place {
     pub(super) fn synced_before(&self) -> Seq {
         Seq::new(self.seq.get().saturating_sub(1).saturating_sub(self.joined))
     }
+}
+
+fn key(record: ApiKeyRecord) -> Result<Arc<ApiKey>, LineError> {
+    ApiKey::try_from(record).map(Arc::new).map_err(LineError::Key)
 }
 
 /// The JSON of a line, if the checksum before it is its own.
@@ -485,7 +640,7 @@ fn whole_start(line: &[u8]) -> Option<usize> {
 pub(super) fn whole_lines_in(line: &[u8]) -> impl Iterator<Item = Range<usize>> {
     /// What comes between a checksum and the first key.
     const OPENING: &[u8] = b" {\"";
-    const KEYS: [&[u8]; 3] = [b"account\":", b"seq\":", b"format\":"];
+    const KEYS: [&[u8]; 4] = [b"account\":", b"key\":", b"seq\":", b"format\":"];
     let mut from = 0;
     std::iter::from_fn(move || {
         while let Some(found) = line.get(from..)?.windows(OPENING.len()).position(|found| found == OPENING) {

@@ -28,8 +28,10 @@ pub use salvage::{Findings, LeftOut, Loss, Salvaged, WhyLeftOut};
 pub use verify::Verified;
 
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{AccountHistory, Batch, Change, HistoryPage, Listing, Page, Seq, Snapshot};
 use crate::store::live::Live;
@@ -438,6 +440,14 @@ impl AccountStore for FileStore {
 
     async fn by_realm(&self, realm: &SipRealm) -> Result<Option<Arc<Account>>, StoreError> {
         Ok(self.live.find(|now| now.by_realm(realm).cloned()))
+    }
+
+    async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
+        Ok(self.live.find(|now| now.key(id).cloned()))
+    }
+
+    async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
+        Ok(self.live.snapshot().keys_of(owner).cloned().collect())
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {

@@ -23,14 +23,16 @@ use super::secrets::Secrets;
 use super::size::Size;
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::field::Field;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
-use crate::snapshot::{Change, Conflict, Event, Seq, Snapshot};
+use crate::snapshot::{Change, Conflict, Event, KeyEvent, Seq, Snapshot};
 use crate::store::live::History;
 use foldhash::quality::RandomState;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -183,9 +185,11 @@ fn new_file(file: &dyn DiskFile, start: &[u8], end: u64, history: usize) -> Resu
 /// The state that the lines so far make.
 struct Replay {
     header: Header,
-    /// How many accounts of the base have been read.
+    /// How many accounts of the base have been read, and how many keys.
     base: u64,
+    base_keys: u64,
     accounts: Accounts,
+    keys: Keys,
     seq: Seq,
     recent: Recent,
     size: Size,
@@ -243,6 +247,53 @@ impl Accounts {
 
     fn remove(&mut self, sid: AccountSid) -> Option<Placed> {
         self.placed.get_mut(self.places.remove(&sid)?)?.take()
+    }
+}
+
+/// API keys by id, and their ids by the account whose they are.
+#[derive(Default)]
+struct Keys {
+    keys: HashMap<KeyId, Arc<ApiKey>, RandomState>,
+    /// In the order of ids, in which they are revoked when the account is deleted.
+    of_accounts: HashMap<AccountSid, BTreeSet<KeyId>, RandomState>,
+}
+
+impl Keys {
+    fn get(&self, id: KeyId) -> Result<Arc<ApiKey>, LineError> {
+        self.keys.get(&id).cloned().ok_or_else(|| contradiction(&Conflict::KeyMissing { id }))
+    }
+
+    /// Adds a key; gives it back if its id is taken.
+    fn insert(&mut self, key: Arc<ApiKey>) -> Result<(), Arc<ApiKey>> {
+        let Entry::Vacant(free) = self.keys.entry(key.id()) else { return Err(key) };
+        if let Scope::Account(sid) = key.owner() {
+            self.of_accounts.entry(sid).or_default().insert(key.id());
+        }
+        free.insert(key);
+        Ok(())
+    }
+
+    fn replace(&mut self, key: &Arc<ApiKey>) {
+        self.keys.insert(key.id(), Arc::clone(key));
+    }
+
+    fn remove(&mut self, id: KeyId) {
+        if let Some(key) = self.keys.remove(&id)
+            && let Scope::Account(sid) = key.owner()
+            && let Some(ids) = self.of_accounts.get_mut(&sid)
+        {
+            ids.remove(&id);
+        }
+    }
+
+    /// Takes away the keys of an account, in the order of their ids.
+    fn remove_all_of(&mut self, sid: AccountSid) -> Vec<Arc<ApiKey>> {
+        let ids = self.of_accounts.remove(&sid).unwrap_or_default();
+        ids.into_iter().filter_map(|id| self.keys.remove(&id)).collect()
+    }
+
+    fn into_all(self) -> impl Iterator<Item = Arc<ApiKey>> {
+        self.keys.into_values()
     }
 }
 
@@ -308,6 +359,8 @@ impl Replay {
         Self {
             header,
             base: 0,
+            base_keys: 0,
+            keys: Keys::default(),
             accounts: Accounts::with_capacity(accounts),
             seq: header.base,
             recent: Recent { commits: VecDeque::new(), events: VecDeque::new(), most: history },
@@ -324,19 +377,27 @@ impl Replay {
     fn take(&mut self, line: ReadLine) -> Result<(), Unreadable> {
         self.line += 1;
         let ReadLine { offset, bytes, ended, content } = line;
-        let in_base = self.base < self.header.accounts;
+        let accounts_left = self.base < self.header.accounts;
+        let in_base = accounts_left || self.base_keys < self.header.keys;
         let taken = match (content, &self.suspect) {
             (Ok(Line::Commit(commit)), Some(suspect)) if commit.place.synced_before() >= suspect.seq => {
                 return Err(damaged(suspect.line, suspect.offset, &suspect.error));
             }
             (_, Some(_)) => return Ok(()),
-            (Ok(Line::Account(account)), None) if in_base => self.take_account(account, offset, bytes),
-            (Ok(Line::Account(_)), None) => {
-                Err(LineError::Kind { expected: "a commit", found: "an account of the base" })
-            }
-            (Ok(Line::Commit(_)), None) if in_base => {
-                Err(LineError::Kind { expected: "an account of the base", found: "a commit" })
-            }
+            (Ok(Line::Account(account)), None) if accounts_left => self.take_account(account, offset, bytes),
+            (Ok(Line::Key(key)), None) if in_base && !accounts_left => self.take_key(key, offset, bytes),
+            (Ok(Line::Account(_)), None) => Err(LineError::Kind {
+                expected: if in_base { "an API key of the base" } else { "a commit" },
+                found: "an account of the base",
+            }),
+            (Ok(Line::Key(_)), None) => Err(LineError::Kind {
+                expected: if in_base { "an account of the base" } else { "a commit" },
+                found: "an API key of the base",
+            }),
+            (Ok(Line::Commit(_)), None) if in_base => Err(LineError::Kind {
+                expected: if accounts_left { "an account of the base" } else { "an API key of the base" },
+                found: "a commit",
+            }),
             (Ok(Line::Commit(commit)), None) => self.take_commit(commit, offset, bytes, ended),
             (Err(bad), None) if in_base || !matches!(bad.error, LineError::Checksum) => Err(bad.error),
             (Err(bad), None) => {
@@ -363,6 +424,25 @@ impl Replay {
         self.accounts.insert(sid, Placed { account, line: self.line, offset, weight })
     }
 
+    fn take_key(&mut self, key: Arc<ApiKey>, offset: u64, bytes: u64) -> Result<(), LineError> {
+        self.base_keys += 1;
+        self.length = offset + bytes;
+        self.group = self.length;
+        self.size.base += bytes;
+        self.add_key(key)
+    }
+
+    /// Adds a key that is not there, of an account that is.
+    fn add_key(&mut self, key: Arc<ApiKey>) -> Result<(), LineError> {
+        if let Scope::Account(sid) = key.owner()
+            && self.accounts.get(sid).is_none()
+        {
+            return Err(missing(sid));
+        }
+        let id = key.id();
+        self.keys.insert(key).map_err(|_| contradiction(&Conflict::KeyTaken { id }))
+    }
+
     fn take_commit(&mut self, commit: Commit, offset: u64, bytes: u64, ended: bool) -> Result<(), LineError> {
         let Commit { place, at, actor, events, more } = commit;
         let expected = self.seq.next();
@@ -385,12 +465,11 @@ impl Replay {
         // What an account of this line takes, about.
         let deletions = events.iter().filter(|event| matches!(event, ReadEvent::Deleted(..))).count();
         let share = format::share(bytes, events.len(), deletions);
-        divided.events += events.len();
+        let known = self.recent.events.len();
         for event in events {
-            let (event, weight) = self.apply(event, offset, share)?;
-            self.recent.events.push_back(event);
-            divided.weight += weight;
+            divided.weight += self.apply(event, offset, share)?;
         }
+        divided.events += self.recent.events.len() - known;
         if more {
             divided.parts += 1;
             self.divided = Some(divided);
@@ -407,11 +486,13 @@ impl Replay {
         Ok(())
     }
 
-    /// Makes an event true; by how much it makes the base heavier.
-    fn apply(&mut self, event: ReadEvent, offset: u64, weight: u32) -> Result<(Event, i64), LineError> {
+    /// Makes an event true, and adds it to the recent ones, with what follows from it; by how much it makes the base
+    /// heavier.
+    fn apply(&mut self, event: ReadEvent, offset: u64, weight: u32) -> Result<i64, LineError> {
         let line = self.line;
         let placed = |account: &Arc<Account>| Placed { account: Arc::clone(account), line, offset, weight };
-        Ok(match event {
+        let mut gained = 0;
+        let (event, gain) = match event {
             ReadEvent::Created(account) => {
                 let sid = account.sid();
                 fits(sid, Revision::FIRST, account.revision())?;
@@ -430,15 +511,71 @@ impl Replay {
                 let there = self.accounts.get_mut(sid).ok_or_else(|| missing(sid))?;
                 fits(sid, revision, there.account.revision())?;
                 let before = self.accounts.remove(sid).ok_or_else(|| missing(sid))?;
+                for key in self.keys.remove_all_of(sid) {
+                    let revoked = KeyEvent::Revoked(key);
+                    gained += format::key_gain(&revoked);
+                    self.recent.events.push_back(Event::Key(revoked));
+                }
                 (Event::Deleted(before.account), -i64::from(before.weight))
             }
+            ReadEvent::KeyAdded(_)
+            | ReadEvent::KeyReplaced(_)
+            | ReadEvent::KeyRevoked(..)
+            | ReadEvent::KeyUsed(..) => match self.apply_to_key(event)? {
+                Some(event) => {
+                    gained += format::key_gain(&event);
+                    (Event::Key(event), 0)
+                }
+                None => return Ok(0),
+            },
+        };
+        self.recent.events.push_back(event);
+        Ok(gain + gained)
+    }
+
+    /// As [`Replay::apply`], of an event about a key; `None` if nothing comes of it.
+    fn apply_to_key(&mut self, event: ReadEvent) -> Result<Option<KeyEvent>, LineError> {
+        Ok(match event {
+            ReadEvent::KeyAdded(key) => {
+                key_fits(key.id(), Revision::FIRST, key.revision())?;
+                self.add_key(Arc::clone(&key))?;
+                Some(KeyEvent::Added(key))
+            }
+            ReadEvent::KeyReplaced(after) => {
+                let before = self.keys.get(after.id())?;
+                key_fits(after.id(), before.revision().next(), after.revision())?;
+                if before.owner() != after.owner() {
+                    return Err(contradiction(&Conflict::KeyTaken { id: after.id() }));
+                }
+                // Who wrote it did not know of every use.
+                let after = after.used(before.last_used());
+                self.keys.replace(&after);
+                Some(KeyEvent::Replaced { before, after })
+            }
+            ReadEvent::KeyRevoked(id, revision) => {
+                let before = self.keys.get(id)?;
+                key_fits(id, revision, before.revision())?;
+                self.keys.remove(id);
+                Some(KeyEvent::Revoked(before))
+            }
+            ReadEvent::KeyUsed(id, at) => {
+                let Ok(before) = self.keys.get(id) else { return Ok(None) };
+                let after = before.used(Some(at));
+                if after == before {
+                    return Ok(None);
+                }
+                self.keys.replace(&after);
+                Some(KeyEvent::Used { before, after })
+            }
+            ReadEvent::Created(_) | ReadEvent::Replaced(_) | ReadEvent::Deleted(..) => None,
         })
     }
 
     /// How the content, which ends here, ends: well, torn, or damaged.
     fn ending(&self, end: u64) -> Result<Option<TornTail>, Unreadable> {
-        if self.base < self.header.accounts && self.suspect.is_none() {
-            let error = LineError::BaseEnds { expected: self.header.accounts, found: self.base };
+        let (expected, found) = (self.header.lines(), self.base + self.base_keys);
+        if found < expected && self.suspect.is_none() {
+            let error = LineError::BaseEnds { expected, found };
             return Err(damaged(self.line + 1, end, &error));
         }
         let (line, offset) = match (&self.divided, &self.suspect) {
@@ -456,7 +593,7 @@ impl Replay {
         let accounts = self.accounts.placed.into_iter().flatten().map(|placed| placed.account);
         Ok(Recovered {
             header: Some(self.header),
-            snapshot: Snapshot::from_accounts(self.seq, accounts)?,
+            snapshot: Snapshot::from_accounts(self.seq, accounts)?.with_keys(self.keys.into_all())?,
             history: self.recent.into_history(self.seq),
             size: self.size,
             length: self.length,
@@ -471,6 +608,13 @@ impl Replay {
         let (sid, holder) = match *conflict {
             Conflict::Taken { sid, holder, .. } => (sid, holder),
             Conflict::Revision { sid, .. } | Conflict::Missing { sid } => (sid, sid),
+            // Keys are compared as they are read.
+            Conflict::KeyTaken { .. }
+            | Conflict::KeyRevision { .. }
+            | Conflict::KeyMissing { .. }
+            | Conflict::TooManyKeys { .. } => {
+                return damaged(self.line, self.length, &contradiction(conflict));
+            }
         };
         let places = [sid, holder].into_iter().filter_map(|sid| self.accounts.get(sid));
         let later = places.map(|placed| (placed.line, placed.offset)).max();
@@ -484,8 +628,19 @@ fn taken(sid: AccountSid) -> LineError {
     LineError::Contradiction(conflict.to_string())
 }
 
+fn contradiction(conflict: &Conflict) -> LineError {
+    LineError::Contradiction(conflict.to_string())
+}
+
 fn missing(sid: AccountSid) -> LineError {
-    LineError::Contradiction(Conflict::Missing { sid }.to_string())
+    contradiction(&Conflict::Missing { sid })
+}
+
+fn key_fits(id: KeyId, expected: Revision, actual: Revision) -> Result<(), LineError> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(contradiction(&Conflict::KeyRevision { id, expected, actual }))
 }
 
 fn fits(sid: AccountSid, expected: Revision, actual: Revision) -> Result<(), LineError> {

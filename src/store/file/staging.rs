@@ -151,7 +151,8 @@ impl Group {
 fn gain(weight: u64, change: &Change, secrets: &Secrets) -> i64 {
     let before = change.events.iter().filter_map(Event::before);
     let superseded: u64 = before.map(|account| format::weight(account, secrets)).sum();
-    weight.cast_signed() - superseded.cast_signed()
+    let keys: i64 = change.events.iter().filter_map(Event::key).map(format::key_gain).sum();
+    weight.cast_signed() - superseded.cast_signed() + keys
 }
 
 /// The accounts with all that was submitted, and the commits that nobody has begun to write yet.

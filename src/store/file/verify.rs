@@ -19,6 +19,8 @@ pub struct Verified {
     pub seq: Seq,
     /// How many accounts there are.
     pub accounts: usize,
+    /// How many API keys.
+    pub keys: usize,
     /// How long its good part is, in bytes. What may follow is padding or a torn tail.
     pub bytes: u64,
     /// Whether its secrets are sealed.
@@ -35,6 +37,7 @@ pub(super) fn verify(disk: &dyn Disk, path: &Path, secrets: &Secrets) -> Result<
         version: found.header.map_or(VERSION, |header| header.version),
         seq: found.snapshot.seq(),
         accounts: found.snapshot.len(),
+        keys: found.snapshot.keys().count(),
         bytes: found.length,
         sealed: found.header.is_some_and(|header| header.sealed),
         torn_tail: found.torn,

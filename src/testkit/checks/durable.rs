@@ -105,7 +105,10 @@ pub fn concurrent_commits_are_there_after_reopening<B: Backend>(backend: &B) {
             kept.is_none_or(|kept| kept.seq > change.seq || *kept == change),
             "a commit is another after reopening"
         );
-        assert!(snapshot.by_sid(change.events[0].sid()).is_some(), "an acknowledged commit was forgotten");
+        assert!(
+            change.events[0].sid().is_some_and(|sid| snapshot.by_sid(sid).is_some()),
+            "an acknowledged commit was forgotten"
+        );
     }
     for first in (0..WRITERS * COMMITS).map(|nth| nth as u64 * 10) {
         seen_whole(&snapshot, first);

@@ -185,7 +185,7 @@ fn events_of(changes: &[Arc<Change>], sid: AccountSid) -> Vec<HistoryEntry> {
             .events
             .iter()
             .rev()
-            .filter(|event| event.sid() == sid)
+            .filter(|event| event.sid() == Some(sid))
             .map(|event| entry(change, event))
             .collect()
     };

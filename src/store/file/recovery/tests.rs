@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::scope::Scope;
 use crate::model::record::tests::full;
+use crate::model::scope::Scope;
 use crate::snapshot::{Batch, Write};
 use crate::store::file::format::{Body, Place};
 use std::path::Path;

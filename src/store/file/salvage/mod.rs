@@ -12,7 +12,9 @@ use super::partial::Partial;
 use super::recovery::{MAX_HEADER, Unreadable, end_of_content, recover};
 use super::secrets::Secrets;
 use crate::model::account::Account;
+use crate::model::api_key::ApiKey;
 use crate::model::field::Field;
+use crate::model::scope::Scope;
 use crate::snapshot::{Seq, Snapshot};
 use crate::store::{StoreError, StoreErrorKind};
 use reading::{Found, Reading, Unsaved};
@@ -55,7 +57,7 @@ pub(super) fn salvage(
     if header.is_none() && !reading.found_any() {
         return Err(refused(Unreadable::NotAnAccountFile, path));
     }
-    let Found { seq, accounts, unsaved, lost } = reading.finish();
+    let Found { seq, accounts, keys, unsaved, lost } = reading.finish();
     let locked = |account: &Unsaved| matches!(account.why, WhyLeftOut::Sealed { .. });
     if accounts.is_empty()
         && let Some(LeftOut { why: WhyLeftOut::Sealed { reason }, .. }) =
@@ -66,13 +68,31 @@ pub(super) fn salvage(
         return Err(StoreError::new(StoreErrorKind::Sealed, message));
     }
     let (snapshot, clashes) = without_clashes(seq, accounts);
+    let found_keys = keys.len();
+    let has_owner = |key: &Arc<ApiKey>| match key.owner() {
+        Scope::Account(sid) => snapshot.by_sid(sid).is_some(),
+        Scope::ServiceProvider(_) | Scope::Admin => true,
+    };
+    let keys: Vec<Arc<ApiKey>> = keys.into_iter().filter(has_owner).collect();
+    let keys_left_out = found_keys - keys.len();
+    let snapshot = snapshot.with_keys(keys).expect("each id is there once, and with it the account");
     let mut not_saved: Vec<_> = unsaved.into_iter().chain(clashes).collect();
     not_saved.sort_by_key(|account| account.sid);
     let mut left_out = Findings::default();
     left_out.extend(not_saved);
     let bytes = write(disk, new, &snapshot, secrets)?;
     let version = header.map(|header| header.version);
-    Ok(Salvaged { version, seq, accounts: snapshot.len(), bytes, lost, left_out, torn_tail })
+    Ok(Salvaged {
+        version,
+        seq,
+        accounts: snapshot.len(),
+        keys: snapshot.keys().count(),
+        keys_left_out,
+        bytes,
+        lost,
+        left_out,
+        torn_tail,
+    })
 }
 
 /// The accounts that can be there together, and the others. Of two that have one name or realm, the one that was
@@ -120,6 +140,7 @@ fn write(
             version: format::VERSION,
             base: snapshot.seq(),
             accounts: snapshot.len() as u64,
+            keys: snapshot.keys().count() as u64,
             sealed: secrets.sealed(),
         };
         let mut lines = header.line();
@@ -130,10 +151,18 @@ fn write(
                 lines.clear();
             }
         }
+        for key in snapshot.keys() {
+            format::write_key(key, &mut lines);
+            if lines.len() >= STEP {
+                file.append(&lines).map_err(could_not)?;
+                lines.clear();
+            }
+        }
         file.append(&lines).map_err(could_not)?;
         // Whoever needs this has had enough trouble with disks.
         let back = recover(file.file(), 0, secrets).map_err(|error| refused(error, path))?;
-        if !back.snapshot.iter().eq(snapshot.iter()) || back.snapshot.seq() != snapshot.seq() {
+        let same = back.snapshot.iter().eq(snapshot.iter()) && back.snapshot.keys().eq(snapshot.keys());
+        if !same || back.snapshot.seq() != snapshot.seq() {
             return Err(could_not(io::Error::other("what was written does not read back")));
         }
         file.give_name()

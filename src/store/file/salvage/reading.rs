@@ -2,8 +2,10 @@
 
 use super::report::{Findings, LeftOut, Loss, WhyLeftOut};
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::field::Field;
 use crate::model::record::AccountRecord;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{Conflict, Seq};
 use crate::store::file::disk::{DiskFile, read_full_at};
@@ -26,6 +28,8 @@ pub(super) struct Found {
     pub(super) seq: Seq,
     /// The accounts, and in which order they were last written.
     pub(super) accounts: Vec<(u64, Arc<Account>)>,
+    /// The API keys, as they were last written.
+    pub(super) keys: Vec<Arc<ApiKey>>,
     /// The accounts that do not open, or break a rule.
     pub(super) unsaved: Vec<Unsaved>,
     pub(super) lost: Findings<Loss>,
@@ -39,6 +43,7 @@ pub(super) struct Reading<'a> {
     header: Option<Header>,
     secrets: &'a Secrets,
     accounts: HashMap<AccountSid, (u64, Kept)>,
+    keys: HashMap<KeyId, Arc<ApiKey>>,
     /// Counts what was written, for the order.
     order: u64,
     /// The line that was taken last.
@@ -83,6 +88,7 @@ impl<'a> Reading<'a> {
             header,
             secrets,
             accounts: HashMap::new(),
+            keys: HashMap::new(),
             order: 0,
             // Without a header, the first line is one that does not read.
             line: header.map_or(0, |_| 1),
@@ -198,7 +204,7 @@ impl<'a> Reading<'a> {
     /// Makes a note of the line if it may be where the torn tail begins; see [`recovery`](super::super::recovery).
     fn suspect(&mut self, bad: &BadLine, offset: u64, ended: bool) {
         let in_base =
-            self.last.is_none() && self.header.is_none_or(|header| self.base_lines < header.accounts);
+            self.last.is_none() && self.header.is_none_or(|header| self.base_lines < header.lines());
         if !in_base && self.suspect.is_none() {
             let torn = matches!(bad.error, LineError::Checksum) && (bad.lost || !ended && !bad.begins_whole);
             let at = Position { line: self.line, offset };
@@ -222,6 +228,7 @@ impl<'a> Reading<'a> {
     fn take_line(&mut self, line: Line<Kept>, offset: u64, bytes: u64) {
         match line {
             Line::Account(account) => self.take_account(account, offset, bytes),
+            Line::Key(key) => self.take_key(key, offset, bytes),
             Line::Commit(commit) => self.take_commit(commit, offset, bytes),
         }
     }
@@ -240,6 +247,21 @@ impl<'a> Reading<'a> {
         }
         self.base_found += 1;
         self.put(account);
+    }
+
+    fn take_key(&mut self, key: Arc<ApiKey>, offset: u64, bytes: u64) {
+        if self.last.is_some() {
+            let error = LineError::Kind { expected: "a commit", found: "an API key of the base" };
+            return self.lose_line(offset, bytes, error.to_string());
+        }
+        self.base_lines += 1;
+        if self.keys.contains_key(&key.id()) {
+            let conflict = Conflict::KeyTaken { id: key.id() };
+            let error = LineError::Contradiction(conflict.to_string());
+            return self.lose_line(offset, bytes, error.to_string());
+        }
+        self.base_found += 1;
+        self.keys.insert(key.id(), key);
     }
 
     fn take_commit(&mut self, commit: Commit<Kept>, offset: u64, bytes: u64) {
@@ -267,7 +289,20 @@ impl<'a> Reading<'a> {
         for event in events {
             match event {
                 ReadEvent::Created(account) | ReadEvent::Replaced(account) => self.put(account),
-                ReadEvent::Deleted(sid, _) => drop(self.accounts.remove(&sid)),
+                ReadEvent::Deleted(sid, _) => {
+                    self.accounts.remove(&sid);
+                    self.keys.retain(|_, key| key.owner() != Scope::Account(sid));
+                }
+                ReadEvent::KeyAdded(key) | ReadEvent::KeyReplaced(key) => {
+                    let used = self.keys.get(&key.id()).and_then(|before| before.last_used());
+                    self.keys.insert(key.id(), key.used(used));
+                }
+                ReadEvent::KeyRevoked(id, _) => drop(self.keys.remove(&id)),
+                ReadEvent::KeyUsed(id, at) => {
+                    if let Some(key) = self.keys.get_mut(&id) {
+                        *key = key.used(Some(at));
+                    }
+                }
             }
         }
     }
@@ -317,9 +352,9 @@ impl<'a> Reading<'a> {
     pub(super) fn finish(mut self) -> Found {
         self.lose_last_parts();
         if let Some(header) = self.header
-            && self.base_found < header.accounts
+            && self.base_found < header.lines()
         {
-            self.lost.push(Loss::Base { expected: header.accounts, found: self.base_found });
+            self.lost.push(Loss::Base { expected: header.lines(), found: self.base_found });
         }
         let base = self.header.map_or(Seq::START, |header| header.base);
         let seq = self.last.as_ref().map_or(base, |last| last.place.seq);
@@ -331,7 +366,8 @@ impl<'a> Reading<'a> {
                 Err(left_out) => unsaved.push(*left_out),
             }
         }
-        Found { seq, accounts, unsaved, lost: self.lost }
+        let keys = self.keys.into_values().collect();
+        Found { seq, accounts, keys, unsaved, lost: self.lost }
     }
 }
 
@@ -346,12 +382,17 @@ impl From<Line> for Line<Kept> {
     fn from(line: Line) -> Self {
         let Commit { place, at, actor, events, more } = match line {
             Line::Account(account) => return Self::Account(Ok(account)),
+            Line::Key(key) => return Self::Key(key),
             Line::Commit(commit) => commit,
         };
         let event = |event| match event {
             ReadEvent::Created(account) => ReadEvent::Created(Ok(account)),
             ReadEvent::Replaced(account) => ReadEvent::Replaced(Ok(account)),
             ReadEvent::Deleted(sid, revision) => ReadEvent::Deleted(sid, revision),
+            ReadEvent::KeyAdded(key) => ReadEvent::KeyAdded(key),
+            ReadEvent::KeyReplaced(key) => ReadEvent::KeyReplaced(key),
+            ReadEvent::KeyRevoked(id, revision) => ReadEvent::KeyRevoked(id, revision),
+            ReadEvent::KeyUsed(id, at) => ReadEvent::KeyUsed(id, at),
         };
         Self::Commit(Commit { place, at, actor, events: events.into_iter().map(event).collect(), more })
     }

@@ -21,6 +21,11 @@ pub struct Salvaged {
     pub seq: Seq,
     /// How many accounts the new file has.
     pub accounts: usize,
+    /// How many API keys it has. That one was revoked or disabled may have been said in a line that is lost: look
+    /// through them if any is.
+    pub keys: usize,
+    /// How many API keys were left out, since their account is not there.
+    pub keys_left_out: usize,
     /// How long the new file is, in bytes.
     pub bytes: u64,
     /// What of the damaged file is lost, in its order.

@@ -3,6 +3,7 @@
 use super::model::Course;
 use super::sample::SAMPLES;
 use crate::model::account::Account;
+use crate::model::scope::Scope;
 use crate::snapshot::{Listing, Seq, Snapshot};
 use crate::store::Feed;
 use crate::store::live::Live;
@@ -20,7 +21,11 @@ pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expect
 pub(super) fn glance(live: &Live, course: &Course, seq: u64) -> Checked {
     let snapshot = live.snapshot();
     same("the number of the latest commit", &snapshot.seq().get(), &seq)?;
-    if snapshot.iter().eq(course.at(seq).accounts.values()) {
+    let model = course.at(seq);
+    let mut keys: Vec<_> = model.keys.values().collect();
+    keys.sort_by_key(|key| (key.owner(), key.id()));
+    same("the API keys", &snapshot.keys().collect::<Vec<_>>(), &keys)?;
+    if snapshot.iter().eq(model.accounts.values()) {
         return Ok(());
     }
     same("the accounts", &describe(snapshot.iter()), &describe(course.at(seq).accounts.values()))?;
@@ -43,6 +48,14 @@ fn lookups(snapshot: &Snapshot, course: &Course, seq: u64) -> Checked {
     same("how many accounts there are", &snapshot.len(), &accounts.len())?;
     for sid in &SAMPLES.sids {
         same("an account by its SID", &snapshot.by_sid(*sid), &accounts.get(sid))?;
+    }
+    for id in &SAMPLES.keys {
+        same("an API key by its id", &snapshot.key(*id), &course.at(seq).keys.get(id))?;
+    }
+    for sid in &SAMPLES.sids {
+        let owner = Scope::Account(*sid);
+        let expected: Vec<_> = course.at(seq).keys.values().filter(|key| key.owner() == owner).collect();
+        same("the API keys of an account", &snapshot.keys_of(owner).collect::<Vec<_>>(), &expected)?;
     }
     for spellings in &SAMPLES.names {
         let expected = accounts.values().find(|account| spellings.contains(account.name()));

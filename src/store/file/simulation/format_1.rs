@@ -18,6 +18,7 @@ pub(super) fn line(change: &Change) -> Vec<u8> {
         Event::Deleted(account) => {
             json!({ "deleted": { "account_sid": account.sid(), "revision": account.revision() } })
         }
+        Event::Key(_) => unreachable!("the first version had no API keys"),
     };
     let events: Vec<Value> = change.events.iter().map(event).collect();
     let commit = json!({ "seq": change.seq, "at": change.at, "actor": change.actor, "events": events });

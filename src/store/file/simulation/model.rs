@@ -1,9 +1,11 @@
 //! What a store does, said in the simplest way: a map of accounts, searched from one end to the other.
 
 use crate::model::account::{Account, Revision};
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::field::Field;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Batch, Change, Conflict, Event, Seq, Write};
+use crate::snapshot::{Batch, Change, Conflict, Event, KeyEvent, KeyWrite, Seq, Write};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use std::sync::Arc;
 pub(super) struct Model {
     pub(super) seq: u64,
     pub(super) accounts: BTreeMap<AccountSid, Arc<Account>>,
+    pub(super) keys: BTreeMap<KeyId, Arc<ApiKey>>,
 }
 
 impl Model {
@@ -21,14 +24,14 @@ impl Model {
         next.seq += 1;
         let mut events = Vec::new();
         for write in batch.writes() {
-            events.push(next.write(write)?);
+            next.write(write, &mut events)?;
         }
         let change = Change::new(Seq::new(next.seq), batch.actor().clone(), batch.at(), events);
         Ok((next, change))
     }
 
-    fn write(&mut self, write: &Write) -> Result<Event, Conflict> {
-        match write {
+    fn write(&mut self, write: &Write, events: &mut Vec<Event>) -> Result<(), Conflict> {
+        let event = match write {
             Write::Create(account) => {
                 let sid = account.sid();
                 if self.accounts.contains_key(&sid) {
@@ -37,20 +40,89 @@ impl Model {
                 self.check_free(account)?;
                 let account = at_revision(account, Revision::FIRST);
                 self.accounts.insert(sid, Arc::clone(&account));
-                Ok(Event::Created(account))
+                Event::Created(account)
             }
             Write::Replace(account) => {
                 let before = self.at(account.sid(), account.revision())?;
                 self.check_free(account)?;
                 let after = at_revision(account, account.revision().next());
                 self.accounts.insert(account.sid(), Arc::clone(&after));
-                Ok(Event::Replaced { before, after })
+                Event::Replaced { before, after }
             }
             Write::Delete { sid, expected } => {
                 let before = self.at(*sid, *expected)?;
                 self.accounts.remove(sid);
-                Ok(Event::Deleted(before))
+                let own: Vec<_> =
+                    self.keys.values().filter(|key| key.owner() == Scope::Account(*sid)).cloned().collect();
+                for key in own {
+                    self.keys.remove(&key.id());
+                    events.push(Event::Key(KeyEvent::Revoked(key)));
+                }
+                Event::Deleted(before)
             }
+            Write::Key(write) => match self.write_key(write)? {
+                Some(event) => Event::Key(event),
+                None => return Ok(()),
+            },
+        };
+        events.push(event);
+        Ok(())
+    }
+
+    fn write_key(&mut self, write: &KeyWrite) -> Result<Option<KeyEvent>, Conflict> {
+        Ok(Some(match write {
+            KeyWrite::Add { key, at_most } => {
+                let (id, owner) = (key.id(), key.owner());
+                if self.keys.values().filter(|key| key.owner() == owner).count() >= *at_most {
+                    return Err(Conflict::TooManyKeys { owner, at_most: *at_most });
+                }
+                if self.keys.contains_key(&id) {
+                    return Err(Conflict::KeyTaken { id });
+                }
+                if let Scope::Account(sid) = owner
+                    && !self.accounts.contains_key(&sid)
+                {
+                    return Err(Conflict::Missing { sid });
+                }
+                let key = Arc::new(ApiKey { revision: Revision::FIRST, ..ApiKey::clone(key) });
+                self.keys.insert(id, Arc::clone(&key));
+                KeyEvent::Added(key)
+            }
+            KeyWrite::Replace(key) => {
+                let before = self.key_at(key.id(), key.revision())?;
+                if before.owner() != key.owner() {
+                    return Err(Conflict::KeyTaken { id: key.id() });
+                }
+                let last_used = before.last_used().max(key.last_used());
+                let after =
+                    Arc::new(ApiKey { revision: key.revision().next(), last_used, ..ApiKey::clone(key) });
+                self.keys.insert(key.id(), Arc::clone(&after));
+                KeyEvent::Replaced { before, after }
+            }
+            KeyWrite::Revoke { id, expected } => {
+                let before = self.key_at(*id, *expected)?;
+                self.keys.remove(id);
+                KeyEvent::Revoked(before)
+            }
+            KeyWrite::Use { id, at } => {
+                let Some(before) = self.keys.get(id).cloned() else { return Ok(None) };
+                if before.last_used() >= Some(*at) {
+                    return Ok(None);
+                }
+                let after = Arc::new(ApiKey { last_used: Some(*at), ..ApiKey::clone(&before) });
+                self.keys.insert(*id, Arc::clone(&after));
+                KeyEvent::Used { before, after }
+            }
+        }))
+    }
+
+    fn key_at(&self, id: KeyId, expected: Revision) -> Result<Arc<ApiKey>, Conflict> {
+        let key = self.keys.get(&id).ok_or(Conflict::KeyMissing { id })?;
+        let actual = key.revision();
+        if actual == expected {
+            Ok(Arc::clone(key))
+        } else {
+            Err(Conflict::KeyRevision { id, expected, actual })
         }
     }
 

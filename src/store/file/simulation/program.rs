@@ -101,7 +101,7 @@ fn random(run: &mut Run) -> Checked {
 
 /// Puts a file of format 1 on the disk, as a released version has left it: perhaps while it wrote a commit.
 fn begin_with_format_1(run: &mut Run) {
-    let mut writer = Writer::new(run.dice.split());
+    let mut writer = Writer::without_keys(run.dice.split());
     let mut course = Course::new();
     let mut file = format_1::header();
     for _ in 0..run.dice.below(20) {

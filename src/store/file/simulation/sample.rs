@@ -3,19 +3,20 @@
 use super::dice::Dice;
 use super::model::Model;
 use crate::access::Actor;
-use crate::model::scope::Scope;
 use crate::model::account::{Account, Revision};
+use crate::model::api_key::{ApiKey, KeyHash, KeyId};
 use crate::model::contract::Contract;
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::model::status::Status;
 use crate::model::timestamp::Timestamp;
 use crate::model::unit::{Limit, Unit};
 use crate::model::webhook::{Webhook, WebhookUrl};
 use crate::model::webhook_secret::WebhookSecret;
-use crate::snapshot::{Batch, Write};
+use crate::snapshot::{Batch, KeyWrite, Write};
 use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
 
@@ -23,6 +24,9 @@ use uuid::Uuid;
 pub(super) const SIDS: usize = 12;
 const LABELS: usize = 10;
 pub(super) const PROVIDERS: usize = 3;
+const KEYS: usize = 16;
+/// How many keys an owner may have.
+const KEYS_OF_ONE: usize = 5;
 
 /// Parsing them takes longer than all the rest, and so it is done once.
 pub(super) struct Samples {
@@ -36,6 +40,8 @@ pub(super) struct Samples {
     organisation: OrganisationId,
     hook: Webhook,
     actors: [Actor; 2],
+    pub(super) keys: Vec<KeyId>,
+    hashes: [KeyHash; 2],
 }
 
 pub(super) static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
@@ -51,6 +57,8 @@ pub(super) static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
         secrets: [secret(20), secret(WebhookSecret::MAX_LEN)],
         organisation: "o".repeat(OrganisationId::MAX_LEN).parse().unwrap(),
         hook: Webhook::new(WebhookUrl::parse(&url).unwrap()),
+        keys: (0..KEYS).map(|n| format!("{n:016}").parse().unwrap()).collect(),
+        hashes: ["s", "ssssssss"].map(|salt| KeyHash::parse(&format!("$argon2id${salt}")).unwrap()),
         actors: ["jane", "joe"].map(|subject| Actor::new(Scope::Admin, subject.parse().unwrap())),
     }
 });
@@ -58,13 +66,20 @@ pub(super) static SAMPLES: LazyLock<Samples> = LazyLock::new(|| {
 /// Makes up batches.
 pub(super) struct Writer {
     dice: Dice,
-    /// A number that no other account written has.
+    /// A number that no other account or key written has.
     stamp: u32,
+    /// Whether there are keys.
+    keys: bool,
 }
 
 impl Writer {
     pub(super) fn new(dice: Dice) -> Self {
-        Self { dice, stamp: 0 }
+        Self { dice, stamp: 0, keys: true }
+    }
+
+    /// One that writes accounts only.
+    pub(super) fn without_keys(dice: Dice) -> Self {
+        Self { keys: false, ..Self::new(dice) }
     }
 
     /// A batch by somebody who sees these accounts. One in ten, about, is refused.
@@ -117,6 +132,9 @@ impl Writer {
     }
 
     fn write(&mut self, seen: &Model) -> Write {
+        if self.keys && self.dice.chance(1, 4) {
+            return Write::Key(self.key_write(seen));
+        }
         let sid = SAMPLES.sids[self.dice.index(SIDS)];
         let there = seen.accounts.get(&sid);
         let revision = match there {
@@ -129,6 +147,54 @@ impl Writer {
             (Some(_), 0) | (None, 1..) => Write::Create(Arc::new(self.account(sid, revision, seen))),
             (_, 1..9) => Write::Delete { sid, expected: revision },
             _ => Write::Replace(Arc::new(self.account(sid, revision, seen))),
+        }
+    }
+
+    fn key_write(&mut self, seen: &Model) -> KeyWrite {
+        let id = SAMPLES.keys[self.dice.index(KEYS)];
+        let there = seen.keys.get(&id);
+        let revision = match there {
+            Some(key) if self.dice.chance(1, 40) => Revision::new(key.revision().get() + 1),
+            Some(key) => key.revision(),
+            None => Revision::FIRST,
+        };
+        match (there, self.dice.below(40)) {
+            (Some(_), 0) | (None, 3..) => {
+                KeyWrite::Add { key: Arc::new(self.key(id, revision, seen)), at_most: KEYS_OF_ONE }
+            }
+            (_, 1..8) => KeyWrite::Revoke { id, expected: revision },
+            (_, 8..20) => KeyWrite::Use { id, at: Timestamp::from_millis(self.dice.below(2000) as i64) },
+            _ => KeyWrite::Replace(Arc::new(self.key(id, revision, seen))),
+        }
+    }
+
+    /// A key of the owner that it has, or of another: an account mostly, and one that is there mostly.
+    fn key(&mut self, id: KeyId, revision: Revision, seen: &Model) -> ApiKey {
+        let stamp = self.stamp();
+        let dice = &mut self.dice;
+        let owner = match dice.below(10) {
+            0 => Scope::Admin,
+            1 => Scope::ServiceProvider(SAMPLES.providers[dice.index(PROVIDERS)]),
+            2 => Scope::Account(SAMPLES.sids[dice.index(SIDS)]),
+            _ => {
+                let sids: Vec<_> = seen.accounts.keys().copied().collect();
+                let sid = if sids.is_empty() { SAMPLES.sids[0] } else { sids[dice.index(sids.len())] };
+                Scope::Account(sid)
+            }
+        };
+        let former = seen.keys.get(&id).filter(|_| dice.chance(19, 20)).map(|key| key.owner());
+        ApiKey {
+            id,
+            owner: former.unwrap_or(owner),
+            label: format!("key {stamp}").parse().expect("it is short"),
+            hash: SAMPLES.hashes[dice.index(2)].clone(),
+            last_four: *b"1234",
+            created: Timestamp::from_millis(0),
+            created_by: SAMPLES.actors[0].subject().clone(),
+            expires: dice.chance(1, 2).then_some(Timestamp::from_millis(i64::from(stamp))),
+            disabled: dice.chance(1, 4),
+            last_used: dice.chance(1, 4).then_some(Timestamp::from_millis(dice.below(2000) as i64)),
+            revision,
         }
     }
 
