@@ -145,7 +145,13 @@ mod tests {
         assert_eq!((all(&two, &course, 6, 2), all(&three, &course, 6, 3)), (Ok(()), Ok(())));
         assert!(all(&two, &course, 6, 3).unwrap_err().starts_with("what the feed keeps"));
         assert!(all(&two, &course, 5, 2).unwrap_err().starts_with("the number of the latest commit"));
-        let other = Snapshot::from_accounts(Seq::new(6), course.at(2).accounts.values().cloned()).unwrap();
+        let model = course.at(2);
+        let other = Snapshot::from_accounts(Seq::new(6), model.accounts.values().cloned()).unwrap();
+        let without_keys = Live::new(other.clone(), History::new(Seq::new(6), 2));
+        if !course.at(6).keys.is_empty() {
+            assert!(all(&without_keys, &course, 6, 2).unwrap_err().starts_with("the API keys"));
+        }
+        let other = other.with_keys(course.at(6).keys.values().cloned()).unwrap();
         let other = Live::new(other, History::new(Seq::new(6), 2));
         assert!(all(&other, &course, 6, 2).unwrap_err().starts_with("the accounts"));
     }
