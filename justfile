@@ -1,6 +1,6 @@
 # `just ci` is what continuous integration runs; `just check` is the same for any toolchain.
 
-features := "file testkit jambonz sealing"
+features := "file testkit jambonz sealing keys"
 
 default: check
 
@@ -29,7 +29,7 @@ doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
 
 # Each example prints what is recorded.
-examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt")
+examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt") (expect "api_keys" "examples/output/api_keys.txt")
 
 expect example output:
     cargo run --quiet --all-features --example {{example}} 2>/dev/null | diff -u {{output}} -

@@ -89,6 +89,17 @@ impl Actor {
         }
     }
 
+    /// Whether they may see, add, change and revoke the API keys of this owner. If it is an account, `account` is that
+    /// one.
+    #[cfg(feature = "keys")]
+    pub(crate) fn may_manage_keys(&self, owner: Scope, account: Option<&Account>) -> bool {
+        match (self.scope, owner) {
+            (Scope::Admin, _) => true,
+            (_, Scope::Account(_)) => account.is_some_and(|account| self.may_see(account)),
+            (own, owner) => own == owner,
+        }
+    }
+
     /// What they may do with each field of an account: what a user interface hides, greys out, or lets them edit.
     #[must_use]
     pub fn editable_fields(&self, account: &Account) -> FieldAccess {
@@ -181,8 +192,8 @@ pub enum Access {
     /// See it, greyed out.
     Visible,
     /// See and change it. An [`AccountPatch`](crate::AccountPatch) changes all fields but three: *Status* is changed
-    /// by suspending and resuming, and for *Webhook secret* and *Account API keys* this says who may have them
-    /// renewed and added, which this version of the crate has no operation for.
+    /// by suspending and resuming, *Account API keys* by `ApiKeys` (feature `keys`), and for *Webhook secret* this says
+    /// who may have it renewed, which this version of the crate has no operation for.
     Editable,
 }
 

@@ -55,6 +55,9 @@ pub enum Error {
         /// How many.
         running: u64,
     },
+    /// As many API keys are being made or checked as can be at once. 503.
+    #[error("too many API keys are being hashed at once")]
+    Busy,
     /// The random source failed, and so no SID or secret could be made. 503.
     #[error("no SID or secret could be generated")]
     Random(#[source] RandomError),
@@ -85,7 +88,7 @@ impl From<StoreError> for Error {
 
 impl Error {
     /// A stable code, for an API to answer with: `invalid`, `refused`, `not_found`, `forbidden`, `changed`, `sessions_running`,
-    /// `random`, `applications`, `store`.
+    /// `busy`, `random`, `applications`, `store`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -95,6 +98,7 @@ impl Error {
             Self::Forbidden { .. } => "forbidden",
             Self::Changed { .. } | Self::KeyChanged { .. } => "changed",
             Self::SessionsRunning { .. } => "sessions_running",
+            Self::Busy => "busy",
             Self::Random(_) => "random",
             Self::Applications(_) => "applications",
             Self::Store(_) => "store",
@@ -124,7 +128,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::SessionsRunning { .. } | Self::Random(_) | Self::Applications(_) => true,
+            Self::SessionsRunning { .. } | Self::Busy | Self::Random(_) | Self::Applications(_) => true,
             Self::Invalid(_)
             | Self::Refused(_)
             | Self::NotFound

@@ -176,6 +176,16 @@ impl Accounts {
         &self.0.store
     }
 
+    #[cfg(feature = "keys")]
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    #[cfg(feature = "keys")]
+    pub(crate) fn random(&self) -> &Arc<dyn Random> {
+        &self.0.random
+    }
+
     /// All accounts at this moment, for the data plane: it answers [`Snapshot::by_sid`] and [`Snapshot::by_realm`]
     /// without waiting, and applies no rights. `None` when the store does not keep its accounts in memory.
     #[must_use]
@@ -461,7 +471,7 @@ impl Accounts {
 }
 
 /// Why a commit was refused, when somebody was faster than the check.
-fn refused(error: CommitError) -> Error {
+pub(crate) fn refused(error: CommitError) -> Error {
     match error {
         CommitError::Conflict(Conflict::Taken { field, .. }) => Error::Invalid(taken(field).into()),
         CommitError::Conflict(Conflict::Revision { sid, expected, actual }) => {
@@ -475,11 +485,15 @@ fn refused(error: CommitError) -> Error {
             Error::Invalid(Problem::new(Field::ApiKeys, "taken", "the key is there already").into())
         }
         CommitError::Conflict(Conflict::TooManyKeys { at_most, .. }) => {
-            let message = format!("must be at most {at_most}; revoke one that is not needed any more");
-            Error::Invalid(Problem::new(Field::ApiKeys, "too_many", message).into())
+            Error::Invalid(too_many_keys(at_most).into())
         }
         CommitError::Store(error) => Error::Store(error),
     }
+}
+
+pub(crate) fn too_many_keys(at_most: usize) -> Problem {
+    let message = format!("must be at most {at_most}; revoke one that is not needed any more");
+    Problem::new(Field::ApiKeys, "too_many", message)
 }
 
 /// Not forbidden but not found: nobody learns which other accounts exist.

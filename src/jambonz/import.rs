@@ -2,7 +2,8 @@
 
 use crate::jambonz::applications::KnownApplications;
 use crate::jambonz::documents::{self, Documents, RecordKind};
-use crate::jambonz::limits;
+use crate::jambonz::{keys, limits};
+use crate::keys::desk::KeyImport;
 use crate::jambonz::report::{Notes, Report, shown};
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
@@ -51,6 +52,7 @@ pub struct Options {
     url_policy: UrlPolicy,
     duplicate_name: DuplicateName,
     new_secrets: Option<Arc<dyn Random>>,
+    now: Option<Timestamp>,
 }
 
 impl Options {
@@ -64,6 +66,7 @@ impl Options {
             url_policy: UrlPolicy::production(),
             duplicate_name: DuplicateName::default(),
             new_secrets: None,
+            now: None,
         }
     }
 
@@ -98,6 +101,14 @@ impl Options {
         self
     }
 
+    /// The same, not importing API keys that have expired by this time. Without it they come over with their expiry, which
+    /// is kept here, other than in jambonz.
+    #[must_use]
+    pub fn with_now(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
+        self
+    }
+
     /// The same, generating a webhook secret for an account that has none. Without it such an account is not
     /// imported.
     #[must_use]
@@ -114,12 +125,15 @@ impl Default for Options {
 }
 
 /// What came of a move.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Imported {
     /// The accounts that came over, in the order of the documents. No two of them have the same SID, name or
     /// realm, so that an empty store takes them all.
     pub accounts: Vec<Account>,
+    /// The API keys of those accounts, of service providers and of admins, for [`ApiKeys::import`](crate::ApiKeys::import)
+    /// once the accounts are there. No two are the same.
+    pub keys: Vec<KeyImport>,
     /// What could not come over as it was.
     pub report: Report,
 }
@@ -188,12 +202,12 @@ impl Documents {
             }
             report.entries.append(&mut notes.entries);
         }
-        self.report_other_records(&mut report);
-        Imported { accounts, report }
+        let keys = self.report_other_records(&mut report, options);
+        Imported { accounts, keys, report }
     }
 
-    /// What an account here does not hold.
-    fn report_other_records(&self, report: &mut Report) {
+    /// Reports what an account here does not hold, and gives the API keys.
+    fn report_other_records(&self, report: &mut Report, options: &Options) -> Vec<KeyImport> {
         let imported: HashSet<AccountSid> = report.imported.keys().copied().collect();
         let mut refuse = |kind, sid: &Option<String>, name, code, reason: &str| {
             let mut notes = Notes::new(kind, sid.clone().unwrap_or_default(), name);
@@ -207,18 +221,9 @@ impl Documents {
                 refuse(RecordKind::Limit, &limit.account_limits_sid, owner, "no_account", reason);
             }
         }
-        for key in &self.api_keys {
-            let owner = match (&key.account_sid, &key.service_provider_sid) {
-                (Some(account), _) => format!("account {account}"),
-                (None, Some(provider)) => format!("service provider {provider}"),
-                (None, None) => "an admin".to_owned(),
-            };
-            let expiry = key.expires_at.as_deref().map_or_else(String::new, |expiry| {
-                format!(" (it expires at {}, though jambonz lets it in afterwards, too)", shown(expiry))
-            });
-            let reason = format!("keys do not come over, a new one has to be made in its place{expiry}");
-            refuse(RecordKind::ApiKey, &key.api_key_sid, Some(owner), "no_place", &reason);
-        }
+        let keys = self.import_keys(&imported, options.now, &mut |key, code, reason| {
+            refuse(RecordKind::ApiKey, &key.api_key_sid, Some(keys::whose(key)), code, reason);
+        });
         for application in &self.applications {
             let reason = "applications are not kept here; its record only decided which accounts may use it";
             refuse(
@@ -243,6 +248,7 @@ impl Documents {
                 &reason,
             );
         }
+        keys
     }
 }
 

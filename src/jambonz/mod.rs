@@ -24,7 +24,9 @@
 //! | limits `voice_call_session`, `voice_call_minutes` | unit | see below |
 //! | limit `voice_call_session_license` | licensed sessions | lowered to the maximum number of sessions |
 //! | other limits, and other fields of accounts | no place | dropped; reported unless the field is as jambonz creates it |
-//! | API keys, applications, service providers | no place | not imported |
+//! | API keys (`token`, `expires_at`, `last_used`) | API keys that work as they are, stored as hashes ([`Imported::keys`]) | not imported, if it is no UUID, its account is not imported, or it has expired ([`Options::with_now`]) |
+//! | a key of both an account and a service provider | the account's alone | |
+//! | applications, service providers | no place | not imported |
 //!
 //! An account that can't keep its realm or a webhook comes over all the same: the customer keeps the account, and
 //! somebody repairs the rest. A webhook is never called at an address that was guessed.
@@ -59,7 +61,8 @@
 //! | `no_place` | nothing here holds it |
 //! | `unknown_field`, `unknown_category` | jambonz 0.9 does not have it |
 //! | `duplicate_sid`, `duplicate_name`, `duplicate_realm` | an earlier account has it |
-//! | `no_account` | a limit of an account that is not imported |
+//! | `no_account` | a limit or a key of an account that is not imported |
+//! | `duplicate_token`, `expired` | a key that is there twice, or has expired |
 //! | `incomplete` | a user name without a password, or a password without a user name |
 //! | `fragment` | a URL whose fragment is not a retry policy |
 //! | `since_unknown` | suspended, but not known since when |
@@ -78,6 +81,7 @@ mod applications;
 mod documents;
 mod dump;
 mod import;
+mod keys;
 mod limits;
 mod report;
 

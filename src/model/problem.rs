@@ -116,6 +116,8 @@ impl Problem {
     /// | `unknown_application` | no such application, or not one this account may use |
     /// | `realm_policy` | the realm policy refuses the realm to others than an admin |
     /// | `url_policy` | the URL policy refuses the address |
+    /// | `past` | a moment that must be in the future is not |
+    /// | `too_many` | the owner has as many API keys as it may have |
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.code

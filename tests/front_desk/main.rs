@@ -8,6 +8,8 @@ mod errors;
 mod feed;
 mod history;
 mod import;
+#[cfg(feature = "keys")]
+mod keys;
 mod life;
 mod listing;
 mod races;

@@ -1,12 +1,14 @@
 //! The file store against other ways of keeping the same accounts, durably: the same records, synced before they
-//! are acknowledged, asked for by the same callers.
+//! are acknowledged, asked for by the same callers. And the checking of API keys against what it can't do without.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --store
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- keys
 //! ```
 //!
-//! prints a line for each ratio (median, lowest and highest of interleaved repeats, and its goal), then the absolute
-//! figures, and draws `docs/store.svg`. It takes about ten minutes, and needs 8 GB of memory and of disk.
+//! The first prints a line for each ratio (median, lowest and highest of interleaved repeats, and its goal), then the absolute
+//! figures, and draws `docs/store.svg`. It takes about ten minutes, and needs 8 GB of memory and of disk. The second
+//! takes about three minutes, and draws nothing.
 //!
 //! - `--only <name>` measures one ratio, and draws nothing.
 //! - `--quick` runs everything with next to no accounts, to see that it works; its figures mean nothing.
@@ -18,6 +20,7 @@
 mod accounts;
 mod compare;
 mod engines;
+mod keys;
 mod measure;
 mod own;
 mod plot;
@@ -30,6 +33,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub struct Options {
+    store: bool,
+    keys: bool,
     pub only: Option<String>,
     pub quick: bool,
     pub repeats: usize,
@@ -48,20 +53,30 @@ impl Options {
     }
 
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { only: None, quick: false, repeats: 5, folder: None, plot: None };
-        let mut asked = false;
+        let mut options = Self {
+            store: false,
+            keys: false,
+            only: None,
+            quick: false,
+            repeats: 5,
+            folder: None,
+            plot: None,
+        };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or(format!("{word} needs a value"));
             match &*word {
-                "--store" => asked = true,
-                "--quick" => (asked, options.quick) = (true, true),
+                "--store" | "store" => options.store = true,
+                "--keys" | "keys" => options.keys = true,
+                "--quick" => options.quick = true,
                 "--only" => {
                     let name = value()?;
                     if !GOALS.iter().any(|(known, _)| *known == name) {
                         let known: Vec<&str> = GOALS.iter().map(|(name, _)| *name).collect();
                         return Err(format!("there is no {name}, but {}", known.join(", ")));
                     }
-                    (asked, options.only) = (true, Some(name));
+                    let of_keys = name.starts_with("auth_");
+                    (options.keys, options.store) = (of_keys, !of_keys);
+                    options.only = Some(name);
                 }
                 "--repeats" => {
                     options.repeats = value()?.parse().map_err(|_| "--repeats needs a number")?;
@@ -71,8 +86,11 @@ impl Options {
                 _ => return Err(format!("{word} is not an option")),
             }
         }
-        if !asked || options.repeats == 0 {
-            return Err("say what to run: --store, --only <name>, or --quick; and one repeat at least".into());
+        if options.quick && !options.keys {
+            options.store = true;
+        }
+        if !options.store && !options.keys || options.repeats == 0 {
+            return Err("say what to run: --store, keys, --only <name>, or --quick; and one repeat at least".into());
         }
         Ok(options)
     }
@@ -98,6 +116,15 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<(), String> {
+    if options.keys {
+        let mut report = Report::default();
+        keys::all(options, &mut report).await;
+        report.print();
+    }
+    if options.store { run_store(options).await } else { Ok(()) }
+}
+
+async fn run_store(options: &Options) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let parent = options.folder.as_deref().or(program.parent()).ok_or("this program is in no folder")?;
     if let Some(kind @ ("tmpfs" | "ramfs")) = own::file_system(parent).as_deref() {

@@ -122,7 +122,7 @@ pub async fn print_memory(folder: &Path) {
 }
 
 /// The resident memory of this process, in bytes.
-fn resident() -> u64 {
+pub fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("it is a number") * 1024

@@ -11,7 +11,7 @@ pub enum Goal {
 use Goal::{AtLeast, AtMost};
 
 /// What is compared, and the goal for the median. A goal that is missed is printed as missed; it is not moved.
-pub const GOALS: [(&str, Goal); 12] = [
+pub const GOALS: [(&str, Goal); 17] = [
     ("create_1_vs_fdatasync", AtLeast(0.9)),
     ("create_1_vs_sqlite", AtLeast(1.3)),
     ("create_64_vs_sqlite", AtLeast(6.0)),
@@ -24,6 +24,11 @@ pub const GOALS: [(&str, Goal); 12] = [
     ("open_1m_vs_decode", AtMost(1.0)),
     ("memory_1m_vs_json", AtMost(2.0)),
     ("compaction_p99", AtMost(3.0)),
+    ("auth_hot_vs_digest", AtMost(1.5)),
+    ("auth_hot_vs_argon2", AtLeast(40_000.0)),
+    ("auth_cold_per_core", AtLeast(2_000.0)),
+    ("auth_hot_under_flood", AtMost(3.0)),
+    ("auth_hot_100k_vs_100", AtMost(2.0)),
 ];
 
 /// The lowest, the median and the highest.
