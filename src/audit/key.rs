@@ -6,6 +6,7 @@ use crate::model::field::Field;
 use crate::model::scope::Scope;
 use crate::snapshot::KeyEvent;
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 
 /// The API key that an [`AuditEntry`](crate::AuditEntry) is about, as it is after the commit; of one that was revoked,
@@ -66,20 +67,17 @@ pub(super) fn action(event: &KeyEvent) -> Option<AuditAction> {
 
 /// What changed of a key. `None` is no key.
 pub(super) fn changes(before: Option<&ApiKey>, after: Option<&ApiKey>) -> Vec<FieldChange> {
-    let parts: [(&'static str, fn(&ApiKey) -> _); 4] = [
-        ("owner", |key| json(key.owner)),
-        ("label", |key| json(&key.label)),
-        ("expires", |key| json(key.expires)),
-        ("disabled", |key| json(key.disabled)),
-    ];
-    let shown = parts
-        .into_iter()
-        .filter_map(|(part, value)| told(Field::ApiKeys, Some(part), before.map(value), after.map(value)));
+    let shown = |part, value: fn(&ApiKey) -> Value| {
+        told(Field::ApiKeys, Some(part), before.map(value), after.map(value))
+    };
     let secret = |key: Option<&ApiKey>| key.map(|key| (key.hash.clone(), key.last_four));
-    let secret = (secret(before) != secret(after)).then_some(FieldChange {
-        field: Field::ApiKeys,
-        part: Some("secret"),
-        what: What::Secret,
-    });
-    shown.chain(secret).collect()
+    let changed = FieldChange { field: Field::ApiKeys, part: Some("secret"), what: What::Secret };
+    let changes = [
+        shown("owner", |key| json(key.owner)),
+        shown("label", |key| json(&key.label)),
+        shown("expires", |key| json(key.expires)),
+        shown("disabled", |key| json(key.disabled)),
+        (secret(before) != secret(after)).then_some(changed),
+    ];
+    changes.into_iter().flatten().collect()
 }

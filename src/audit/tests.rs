@@ -50,6 +50,7 @@ const HOOK: &str =
     r#"{"url":"https://hooks.example/r#rc=2&rp=5xx","method":"GET","username":"jane","password":"********"}"#;
 
 type Edit = fn(&mut Account);
+type KeyEdit = fn(&mut ApiKey);
 
 #[test]
 fn each_field_of_an_edit() {
@@ -144,7 +145,7 @@ fn each_field_of_an_edit() {
 
 #[test]
 fn each_field_of_an_edit_of_a_key() {
-    let table: &[(fn(&mut ApiKey), AuditAction, &str)] = &[
+    let table: &[(KeyEdit, AuditAction, &str)] = &[
         (|_| {}, AuditAction::KeyEdited, "[]"),
         // When it was last used comes along with an edit, and is not told.
         (|k| k.last_used = None, AuditAction::KeyEdited, "[]"),
