@@ -115,7 +115,7 @@ pub use snapshot::{
 };
 
 // What changed, as it may be shown.
-pub use audit::{AuditAction, AuditEntry, FieldChange};
+pub use audit::{AuditAction, AuditEntry, AuditedKey, FieldChange};
 
 // Where accounts are kept.
 #[cfg(feature = "file")]

@@ -22,6 +22,7 @@ fn public_types_are_send_sync_and_unpin() {
     check::<AuditAction>();
     check::<AuditEntry>();
     check::<AuditPage>();
+    check::<AuditedKey>();
     check::<Batch>();
     check::<Change>();
     check::<Contract>();

@@ -3,9 +3,11 @@
 use crate::access::Actor;
 use crate::accounts::{Accounts, Error};
 use crate::audit::AuditEntry;
+use crate::model::account::Account;
 use crate::model::scope::Scope;
-use crate::snapshot::{AccountHistory, HistoryEntry, Seq};
+use crate::snapshot::{AccountHistory, Event, HistoryEntry, Seq};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// One page of the history of an account, for a user interface.
 ///
@@ -24,11 +26,12 @@ pub struct AuditPage {
 }
 
 impl Accounts {
-    /// A page of what happened to an account, newest first: who changed what, and when. How far it reaches back is up
-    /// to the store; [`AuditPage::trimmed`] tells.
+    /// A page of what happened to an account and to its API keys, newest first: who changed what, and when. How far it
+    /// reaches back is up to the store; [`AuditPage::trimmed`] tells.
     ///
-    /// An actor sees an entry if it may see the account as the entry left it, or, of a deletion, as it was. So a
-    /// service provider sees what happened while the account was under it, and, as its last one, that it was deleted.
+    /// An actor sees an entry if it may see the account as the entry left it, or, of a deletion, as it was. An entry
+    /// about a key leaves the account as it is. So a service provider sees what happened while the account was under
+    /// it, and, as its last one, that it was deleted.
     ///
     /// ```
     /// use gateway_accounts::*;
@@ -66,9 +69,15 @@ impl Accounts {
         let mut visible = AuditPage { entries: Vec::new(), next: None, trimmed: false };
         let mut commits = 0;
         let mut request = *history;
+        let mut sight = match actor.scope() {
+            Scope::ServiceProvider(_) => {
+                Sight::OfAccount { actor, account: self.as_of_start(history).await? }
+            }
+            Scope::Admin | Scope::Account(_) => Sight::OfEverything,
+        };
         loop {
             let page = self.0.store.history(&request).await?;
-            for entry in page.entries.iter().filter(|entry| may_see(actor, entry)) {
+            for entry in page.entries.iter().filter(|entry| sight.reaches(entry)) {
                 let last = visible.entries.last().map(|last| last.seq);
                 if last != Some(entry.seq) {
                     if commits == history.size() {
@@ -80,11 +89,31 @@ impl Accounts {
                 visible.entries.extend(entry.audit());
             }
             match page.next {
-                // Everything or nothing is visible to the others, and so the store's page is theirs.
-                Some(next) if matches!(actor.scope(), Scope::ServiceProvider(_)) => {
-                    request = request.before(next);
-                }
+                Some(next) if !matches!(sight, Sight::OfEverything) => request = request.before(next),
+                // The store's page is that of who sees everything.
                 next => return Ok(AuditPage { next, trimmed: page.trimmed, ..visible }),
+            }
+        }
+    }
+
+    /// The account as it was just before the commit that the history is to start before; as it is, if it is to start
+    /// with the newest.
+    ///
+    /// What is committed between reading the account and reading the history is in the history, and is undone by it.
+    async fn as_of_start(&self, history: &AccountHistory) -> Result<Option<Arc<Account>>, Error> {
+        let mut account = self.0.store.by_sid(history.sid()).await?;
+        let Some(start) = history.start() else { return Ok(account) };
+        let mut request = AccountHistory::of(history.sid()).limit(AccountHistory::MAX_LIMIT);
+        loop {
+            let page = self.0.store.history(&request).await?;
+            for entry in page.entries.iter().take_while(|entry| entry.seq >= start) {
+                if !matches!(entry.event, Event::Key(_)) {
+                    account = entry.event.before().cloned();
+                }
+            }
+            match page.next {
+                Some(next) if next > start => request = request.before(next),
+                _ => return Ok(account),
             }
         }
     }
@@ -103,7 +132,28 @@ impl Accounts {
     }
 }
 
-fn may_see(actor: &Actor, entry: &HistoryEntry) -> bool {
-    let account = entry.event.after().or_else(|| entry.event.before());
-    account.is_some_and(|account| actor.may_see(account))
+/// What an actor may see of a history that it goes through, newest first.
+enum Sight<'a> {
+    OfEverything,
+    /// What happened while it could see the account. An event of a key does not tell how the account was; the newer
+    /// events of the account do.
+    OfAccount {
+        actor: &'a Actor,
+        /// As it was after the next entry.
+        account: Option<Arc<Account>>,
+    },
+}
+
+impl Sight<'_> {
+    fn reaches(&mut self, entry: &HistoryEntry) -> bool {
+        let Self::OfAccount { actor, account } = self else { return true };
+        let sees = |account: Option<&Arc<Account>>| account.is_some_and(|account| actor.may_see(account));
+        match &entry.event {
+            Event::Key(_) => sees(account.as_ref()),
+            event => {
+                *account = event.before().cloned();
+                sees(event.after().or(event.before()))
+            }
+        }
+    }
 }

@@ -1,5 +1,9 @@
 //! What changed, as it may be shown: who, when, and field by field, without secrets. Pure.
 
+mod key;
+
+pub use key::AuditedKey;
+
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
 use crate::model::field::Field;
@@ -16,10 +20,12 @@ use serde::ser::{SerializeStruct, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
-/// What happened to one account in one commit, for an audit trail, a user interface or a log. It holds no secret.
+/// What happened to one account, or one API key, in one commit, for an audit trail, a user interface or a log. It holds
+/// no secret.
 ///
-/// In JSON:
+/// In JSON, about an account:
 ///
 /// ```
 /// # use gateway_accounts::*;
@@ -57,10 +63,61 @@ use std::fmt::{self, Write};
 /// `{"field": "registration_webhook.password", "changed": true}`. The account's SID, revision and times are not among
 /// the fields.
 ///
+/// About an API key it has `api_key`, and no `name`; if the key is a service provider's or an admin's, no `account_sid`
+/// either:
+///
+/// ```
+/// # use gateway_accounts::*;
+/// # let key: ApiKeyRecord = serde_json::from_value(serde_json::json!({
+/// #     "key_id": "4fJ9sKq02LmXa7Rt",
+/// #     "owner": {"account": "06b5fe07-1d99-422b-902a-3b343f675413"},
+/// #     "label": "billing export",
+/// #     "hash": "$argon2id$v=19$m=256,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA",
+/// #     "last_four": "x7Q2",
+/// #     "created": "2026-11-23T20:37:43.000Z",
+/// #     "created_by": "jane@operator.example",
+/// #     "revision": 1
+/// # }))?;
+/// # let added = Event::Key(KeyEvent::Added(ApiKey::try_from(key)?.into()));
+/// # let jane = Actor::admin("jane@operator.example")?;
+/// # let change = Change::new(Seq::new(3), jane, "2026-11-23T20:37:43Z".parse()?, vec![added]);
+/// let entry: AuditEntry = change.audit().next().ok_or("it has one event")?;
+/// # let mut entry = serde_json::to_value(&entry)?;
+/// # entry["account_sid"] = "06b5…".into();
+/// # entry["api_key"]["owner"]["account"] = "06b5…".into();
+/// # entry["fields"][0]["after"]["account"] = "06b5…".into();
+/// assert_eq!(serde_json::to_value(&entry)?, serde_json::json!({
+///     "seq": 3,
+///     "at": "2026-11-23T20:37:43.000Z",
+///     "actor": {"scope": "admin", "subject": "jane@operator.example"},
+///     "action": "key_added", // or key_edited, key_disabled, key_enabled, key_revoked
+///     "account_sid": "06b5…", // whose key it is
+///     "api_key": { // as it is after the commit; if it was revoked, as it was
+///         "key_id": "4fJ9sKq02LmXa7Rt",
+///         "owner": {"account": "06b5…"},
+///         "label": "billing export",
+///         "last_four": "x7Q2",
+///     },
+///     "revision": 1, // of the key
+///     "fields": [
+///         {"field": "api_keys.owner", "after": {"account": "06b5…"}},
+///         {"field": "api_keys.label", "after": "billing export"},
+///         // Here, when it expires, if it does: {"field": "api_keys.expires", …
+///         {"field": "api_keys.disabled", "after": false},
+///         {"field": "api_keys.secret", "changed": true},
+///     ],
+/// }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A key that is added, changed or revoked is told of as an account that is created, edited or deleted: with what each
+/// field was and is. Of its secret, not even the hash is shown. That a key was used has no entry.
+///
 /// Printed, it is one line, whatever the values:
 ///
 /// ```text
 /// 2026-11-23T20:37:43.000Z #2 jane@operator.example (admin) edited account 019a… "Globex" revision 2: name "Acme" -> "Globex", webhook_secret changed
+/// 2026-11-23T20:37:43.000Z #4 jane@operator.example (admin) key_edited API key 4fJ9sKq02LmXa7Rt "CI" (account 06b5…) revision 2: api_keys.label "billing export" -> "CI"
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -73,17 +130,22 @@ pub struct AuditEntry {
     pub actor: Actor,
     /// What was done.
     pub action: AuditAction,
-    /// To which account.
-    pub account_sid: AccountSid,
-    /// Its name after the commit; of a deleted account, the one it had.
-    pub name: AccountName,
-    /// Its revision after the commit; of a deleted account, the one it had.
+    /// To which account, or to a key of which; `None` when the key is a service provider's or an admin's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account_sid: Option<AccountSid>,
+    /// The account's name after the commit; of a deleted account, the one it had. `None` when it is about a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<AccountName>,
+    /// To which API key; `None` when it is about the account itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<AuditedKey>,
+    /// The revision, of the account or of the key, after the commit; of one that was deleted or revoked, the one it had.
     pub revision: Revision,
-    /// What changed, in the order of the Accounts page.
+    /// What changed, in the order of the Accounts page. Of a key, each is part of [`Field::ApiKeys`].
     pub fields: Vec<FieldChange>,
 }
 
-/// What was done to an account, told from what changed. (Importing an account is creating it.)
+/// What was done to an account or an API key, told from what changed. (Importing an account is creating it.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -98,6 +160,16 @@ pub enum AuditAction {
     Resumed,
     /// It was deleted.
     Deleted,
+    /// An API key was added.
+    KeyAdded,
+    /// An API key was changed; it goes on being accepted, or stays disabled.
+    KeyEdited,
+    /// An API key was disabled. More of it may have changed with that.
+    KeyDisabled,
+    /// An API key was enabled again. More of it may have changed with that.
+    KeyEnabled,
+    /// An API key was revoked.
+    KeyRevoked,
 }
 
 impl fmt::Display for AuditAction {
@@ -108,6 +180,11 @@ impl fmt::Display for AuditAction {
             Self::Suspended => "suspended",
             Self::Resumed => "resumed",
             Self::Deleted => "deleted",
+            Self::KeyAdded => "key_added",
+            Self::KeyEdited => "key_edited",
+            Self::KeyDisabled => "key_disabled",
+            Self::KeyEnabled => "key_enabled",
+            Self::KeyRevoked => "key_revoked",
         })
     }
 }
@@ -118,6 +195,7 @@ impl fmt::Display for AuditAction {
 #[derive(Clone, PartialEq, Eq)]
 pub struct FieldChange {
     field: Field,
+    part: Option<&'static str>,
     what: What,
 }
 
@@ -128,9 +206,7 @@ enum What {
         after: Option<Value>,
     },
     /// The field, or this part of it, is a secret.
-    Secret {
-        part: Option<&'static str>,
-    },
+    Secret,
 }
 
 impl FieldChange {
@@ -141,37 +217,38 @@ impl FieldChange {
     }
 
     /// The field's name as JSON has it, and of the password of a webhook `registration_webhook.password`, as
-    /// [`Problem::path`](crate::Problem::path) names it.
+    /// [`Problem::path`](crate::Problem::path) names it. Of an API key: `api_keys.owner`, `api_keys.label`,
+    /// `api_keys.expires`, `api_keys.disabled` or `api_keys.secret`.
     #[must_use]
     pub fn path(&self) -> Cow<'static, str> {
-        match self.what {
-            What::Secret { part: Some(part) } => Cow::Owned(format!("{}.{part}", self.field.name())),
-            What::Secret { part: None } | What::Shown { .. } => Cow::Borrowed(self.field.name()),
+        match self.part {
+            Some(part) => Cow::Owned(format!("{}.{part}", self.field.name())),
+            None => Cow::Borrowed(self.field.name()),
         }
     }
 
-    /// What it was, `null` if it had no value; `None` of a new account and of a secret.
+    /// What it was, `null` if it had no value; `None` of a new account or key, and of a secret.
     #[must_use]
     pub fn before(&self) -> Option<&Value> {
         match &self.what {
             What::Shown { before, .. } => before.as_ref(),
-            What::Secret { .. } => None,
+            What::Secret => None,
         }
     }
 
-    /// What it is, `null` if it has no value; `None` of a deleted account and of a secret.
+    /// What it is, `null` if it has no value; `None` of a deleted account, a revoked key, and of a secret.
     #[must_use]
     pub fn after(&self) -> Option<&Value> {
         match &self.what {
             What::Shown { after, .. } => after.as_ref(),
-            What::Secret { .. } => None,
+            What::Secret => None,
         }
     }
 
     /// Whether it is a secret, of which nothing is told but that it changed.
     #[must_use]
     pub fn is_secret(&self) -> bool {
-        matches!(self.what, What::Secret { .. })
+        matches!(self.what, What::Secret)
     }
 }
 
@@ -188,7 +265,7 @@ impl Serialize for FieldChange {
                     }
                 }
             }
-            What::Secret { .. } => object.serialize_field("changed", &true)?,
+            What::Secret => object.serialize_field("changed", &true)?,
         }
         object.end()
     }
@@ -199,7 +276,7 @@ impl fmt::Debug for FieldChange {
         let mut shown = f.debug_struct("FieldChange");
         shown.field("path", &self.path());
         match (&self.what, self.field) {
-            (What::Secret { .. }, _)
+            (What::Secret, _)
             | (What::Shown { .. }, Field::RegistrationWebhook | Field::QueueEventWebhook) => {
                 shown.finish_non_exhaustive()
             }
@@ -214,7 +291,7 @@ impl fmt::Display for FieldChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path())?;
         match &self.what {
-            What::Secret { .. } => f.write_str(" changed"),
+            What::Secret => f.write_str(" changed"),
             What::Shown { before, after } => {
                 for (arrow, value) in [(" ", before), (" -> ", after)] {
                     if let Some(value) = value {
@@ -231,9 +308,18 @@ impl fmt::Display for FieldChange {
 
 impl fmt::Display for AuditEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seq, at, actor, action, account_sid, name, revision, fields } = self;
+        let Self { seq, at, actor, action, account_sid, name, api_key, revision, fields } = self;
         // Neither a subject nor a name has characters that break a line; a quotation mark in it is escaped.
-        write!(f, "{at} #{seq} {actor} {action} account {account_sid} {name:?} revision {revision}")?;
+        write!(f, "{at} #{seq} {actor} {action} ")?;
+        match api_key {
+            Some(key) => write!(f, "{key}")?,
+            None => {
+                f.write_str("account")?;
+                account_sid.iter().try_for_each(|sid| write!(f, " {sid}"))?;
+                name.iter().try_for_each(|name| write!(f, " {name:?}"))?;
+            }
+        }
+        write!(f, " revision {revision}")?;
         for (i, field) in fields.iter().enumerate() {
             write!(f, "{}{field}", if i == 0 { ": " } else { ", " })?;
         }
@@ -254,14 +340,15 @@ fn one_line(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
 }
 
 impl Change {
-    /// What the commit did to each account, as it may be shown: an entry for each event, in order.
+    /// What the commit did to each account and API key, as it may be shown: an entry for each event, in order, but for
+    /// [`KeyEvent::Used`](crate::KeyEvent::Used), which has none.
     pub fn audit(&self) -> impl Iterator<Item = AuditEntry> {
         self.events.iter().filter_map(|event| AuditEntry::new(self.seq, self.at, &self.actor, event))
     }
 }
 
 impl HistoryEntry {
-    /// What happened, as it may be shown.
+    /// What happened, as it may be shown; `None` only when it is that a key was used, which no history has.
     #[must_use]
     pub fn audit(&self) -> Option<AuditEntry> {
         AuditEntry::new(self.seq, self.at, &self.actor, &self.event)
@@ -270,9 +357,20 @@ impl HistoryEntry {
 
 impl AuditEntry {
     fn new(seq: Seq, at: Timestamp, actor: &Actor, event: &Event) -> Option<Self> {
-        let (account, action, fields) = match event {
-            Event::Created(account) => (account, AuditAction::Created, all(None, Some(account))),
-            Event::Deleted(account) => (account, AuditAction::Deleted, all(Some(account), None)),
+        let of_account = |action, account: &Account, fields| Self {
+            seq,
+            at,
+            actor: actor.clone(),
+            action,
+            account_sid: Some(account.sid()),
+            name: Some(account.name().clone()),
+            api_key: None,
+            revision: account.revision(),
+            fields,
+        };
+        Some(match event {
+            Event::Created(account) => of_account(AuditAction::Created, account, all(None, Some(account))),
+            Event::Deleted(account) => of_account(AuditAction::Deleted, account, all(Some(account), None)),
             Event::Replaced { before, after } => {
                 let action = match (before.status().is_active(), after.status().is_active()) {
                     (true, false) => AuditAction::Suspended,
@@ -281,19 +379,19 @@ impl AuditEntry {
                 };
                 let changed = before.differences(after).into_iter();
                 let fields = changed.flat_map(|field| of_field(field, Some(before), Some(after)));
-                (after, action, fields.collect())
+                of_account(action, after, fields.collect())
             }
-            Event::Key(_) => return None,
-        };
-        Some(Self {
-            seq,
-            at,
-            actor: actor.clone(),
-            action,
-            account_sid: account.sid(),
-            name: account.name().clone(),
-            revision: account.revision(),
-            fields,
+            Event::Key(event) => Self {
+                seq,
+                at,
+                actor: actor.clone(),
+                action: key::action(event)?,
+                account_sid: event.account_sid(),
+                name: None,
+                api_key: Some(AuditedKey::new(event.key())),
+                revision: event.key().revision(),
+                fields: key::changes(event.before().map(Arc::as_ref), event.after().map(Arc::as_ref)),
+            },
         })
     }
 }
@@ -308,20 +406,29 @@ fn of_field(
     before: Option<&Account>,
     after: Option<&Account>,
 ) -> impl Iterator<Item = FieldChange> {
-    let edited = before.is_some() && after.is_some();
     let [before, after] = [before, after].map(|account| account.map(|account| seen(field, account)));
     let differs = |seen: Option<&Seen<'_>>, other: Option<&Seen<'_>>| {
         seen.and_then(|seen| seen.secret) != other.and_then(|seen| seen.secret)
     };
     let secret = differs(before.as_ref(), after.as_ref()).then(|| {
         let part = if field == Field::WebhookSecret { None } else { Some("password") };
-        FieldChange { field, what: What::Secret { part } }
+        FieldChange { field, part, what: What::Secret }
     });
+    let [before, after] = [before, after].map(|seen| seen.and_then(|seen| seen.shown));
+    told(field, None, before, after).into_iter().chain(secret)
+}
+
+/// What changed of a value that may be shown, if it did. `None` is no account, or no key.
+fn told(
+    field: Field,
+    part: Option<&'static str>,
+    before: Option<Value>,
+    after: Option<Value>,
+) -> Option<FieldChange> {
     // In an edit, nothing is a value too.
-    let shown = |seen: Option<Seen<'_>>| seen.and_then(|seen| seen.shown).filter(|v| edited || !v.is_null());
-    let (before, after) = (shown(before), shown(after));
-    let shown = (before != after).then_some(FieldChange { field, what: What::Shown { before, after } });
-    shown.into_iter().chain(secret)
+    let edited = before.is_some() && after.is_some();
+    let [before, after] = [before, after].map(|value| value.filter(|value| edited || !value.is_null()));
+    (before != after).then_some(FieldChange { field, part, what: What::Shown { before, after } })
 }
 
 /// What a field holds: what may be shown, and what may not.
@@ -348,7 +455,7 @@ fn seen(field: Field, account: &Account) -> Seen<'_> {
         Field::ServiceProvider => shown(json(view.service_provider_sid)),
         Field::Contract => shown(json(view.contract)),
         Field::Status => shown(json(view.status)),
-        // The entry has the SID, and it never changes. Keys are not part of the account's own record.
+        // The entry has the SID, and it never changes. Keys have entries of their own.
         Field::AccountSid | Field::ApiKeys => Seen { shown: None, secret: None },
     }
 }

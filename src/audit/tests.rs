@@ -1,12 +1,16 @@
 //! What is told of each change, and what never is.
 
 use super::*;
+use crate::model::api_key::{ApiKey, KeyHash};
 use crate::model::contract::Contract;
 use crate::model::record::tests::full;
+use crate::model::scope::Scope;
+use crate::model::sid::ServiceProviderSid;
 use crate::model::status::Status;
 use crate::model::unit::{Limit, Unit};
 use crate::model::webhook::WebhookUrl;
 use crate::model::webhook_secret::WebhookSecret;
+use crate::snapshot::KeyEvent;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -24,6 +28,18 @@ fn edit(change: impl FnOnce(&mut Account)) -> AuditEntry {
     entry(Event::Replaced { before: Arc::new(before), after: Arc::new(after) })
 }
 
+/// A key with every field.
+fn full_key() -> ApiKey {
+    crate::model::api_key::record::tests::full()
+}
+
+fn key_edit(change: impl FnOnce(&mut ApiKey)) -> AuditEntry {
+    let before = ApiKey { disabled: false, ..full_key() };
+    let mut after = ApiKey { revision: before.revision.next(), ..before.clone() };
+    change(&mut after);
+    entry(Event::Key(KeyEvent::Replaced { before: Arc::new(before), after: Arc::new(after) }))
+}
+
 fn with_password(account: &Account, password: &str) -> Option<Box<Webhook>> {
     let hook = account.registration_webhook().unwrap().clone();
     let credentials = WebhookCredentials::new("jane", password).unwrap();
@@ -34,6 +50,7 @@ const HOOK: &str =
     r#"{"url":"https://hooks.example/r#rc=2&rp=5xx","method":"GET","username":"jane","password":"********"}"#;
 
 type Edit = fn(&mut Account);
+type KeyEdit = fn(&mut ApiKey);
 
 #[test]
 fn each_field_of_an_edit() {
@@ -127,6 +144,50 @@ fn each_field_of_an_edit() {
 }
 
 #[test]
+fn each_field_of_an_edit_of_a_key() {
+    let table: &[(KeyEdit, AuditAction, &str)] = &[
+        (|_| {}, AuditAction::KeyEdited, "[]"),
+        // When it was last used comes along with an edit, and is not told.
+        (|k| k.last_used = None, AuditAction::KeyEdited, "[]"),
+        (
+            |k| k.label = "CI".parse().unwrap(),
+            AuditAction::KeyEdited,
+            r#"[{"field":"api_keys.label","before":"billing export","after":"CI"}]"#,
+        ),
+        (
+            |k| k.expires = None,
+            AuditAction::KeyEdited,
+            r#"[{"field":"api_keys.expires","before":"2030-01-24T06:24:23.000Z","after":null}]"#,
+        ),
+        (
+            |k| k.disabled = true,
+            AuditAction::KeyDisabled,
+            r#"[{"field":"api_keys.disabled","before":false,"after":true}]"#,
+        ),
+        (
+            |k| k.hash = KeyHash::parse("$argon2id$another").unwrap(),
+            AuditAction::KeyEdited,
+            r#"[{"field":"api_keys.secret","changed":true}]"#,
+        ),
+        (
+            |k| (k.disabled, k.last_four, k.expires) = (true, *b"1234", Some(Timestamp::from_millis(1))),
+            AuditAction::KeyDisabled,
+            r#"[{"field":"api_keys.expires","before":"2030-01-24T06:24:23.000Z","after":"1970-01-01T00:00:00.001Z"},
+                {"field":"api_keys.disabled","before":false,"after":true},
+                {"field":"api_keys.secret","changed":true}]"#,
+        ),
+    ];
+    for (change, action, expected) in table {
+        let entry = key_edit(change);
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        assert_eq!(serde_json::to_value(&entry.fields).unwrap(), expected);
+        assert_eq!((entry.action, entry.revision.get()), (*action, 4), "{expected}");
+        assert_eq!((entry.account_sid, entry.name), (Some(full().sid), None));
+        assert!(entry.fields.iter().all(|change| change.field() == Field::ApiKeys));
+    }
+}
+
+#[test]
 fn what_was_done() {
     let active = Arc::new(Account { status: Status::Active, ..full() });
     let suspended = Arc::new(full());
@@ -136,6 +197,10 @@ fn what_was_done() {
         before: Arc::clone(before),
         after: Arc::clone(after),
     };
+    let (enabled, disabled) = (Arc::new(ApiKey { disabled: false, ..full_key() }), Arc::new(full_key()));
+    let key_replaced = |before: &Arc<ApiKey>, after: &Arc<ApiKey>| {
+        Event::Key(KeyEvent::Replaced { before: Arc::clone(before), after: Arc::clone(after) })
+    };
     for (event, expected) in [
         (Event::Created(Arc::clone(&active)), AuditAction::Created),
         (Event::Created(Arc::clone(&suspended)), AuditAction::Created),
@@ -144,6 +209,13 @@ fn what_was_done() {
         (replaced(&suspended, &otherwise), AuditAction::Edited),
         (replaced(&suspended, &active), AuditAction::Resumed),
         (Event::Deleted(suspended), AuditAction::Deleted),
+        (Event::Key(KeyEvent::Added(Arc::clone(&enabled))), AuditAction::KeyAdded),
+        (Event::Key(KeyEvent::Added(Arc::clone(&disabled))), AuditAction::KeyAdded),
+        (key_replaced(&enabled, &enabled), AuditAction::KeyEdited),
+        (key_replaced(&enabled, &disabled), AuditAction::KeyDisabled),
+        (key_replaced(&disabled, &disabled), AuditAction::KeyEdited),
+        (key_replaced(&disabled, &enabled), AuditAction::KeyEnabled),
+        (Event::Key(KeyEvent::Revoked(disabled)), AuditAction::KeyRevoked),
     ] {
         let action = entry(event).action;
         assert_eq!(action, expected);
@@ -151,23 +223,47 @@ fn what_was_done() {
     }
 }
 
+#[test]
+fn a_use_of_a_key_has_no_entry() {
+    let actor = Actor::admin("jane").unwrap();
+    let (before, key) = (ApiKey { last_used: None, ..full_key() }, Arc::new(full_key()));
+    let used = Event::Key(KeyEvent::Used { before: Arc::new(before), after: Arc::clone(&key) });
+    let revoked = Event::Key(KeyEvent::Revoked(key));
+    let history = HistoryEntry::new(Seq::new(7), actor.clone(), Timestamp::from_millis(1), used.clone());
+    assert_eq!(history.audit(), None);
+    let change = Change::new(Seq::new(7), actor, Timestamp::from_millis(1), vec![used, revoked]);
+    let actions: Vec<_> = change.audit().map(|entry| entry.action).collect();
+    assert_eq!(actions, [AuditAction::KeyRevoked]);
+}
+
 /// The JSON that programs read. If it changes on purpose, the changelog says so.
 #[test]
-fn the_json_of_a_new_and_of_a_deleted_account() {
-    let created: Value = serde_json::from_str(include_str!("../../tests/data/audit.json")).unwrap();
-    let shown = serde_json::to_value(entry(Event::Created(Arc::new(full())))).unwrap();
-    assert_eq!(shown, created, "it is now:\n{shown:#}");
-    // Of a deleted one, the same in the other place.
-    let mut deleted = created;
-    deleted["action"] = "deleted".into();
-    for field in deleted["fields"].as_array_mut().unwrap() {
-        let field = field.as_object_mut().unwrap();
-        if let Some(value) = field.remove("after") {
-            field.insert("before".into(), value);
+fn the_json_of_what_is_new_and_of_what_is_gone() {
+    let expected: Vec<Value> = serde_json::from_str(include_str!("../../tests/data/audit.json")).unwrap();
+    let (account, key) = (Arc::new(full()), Arc::new(full_key()));
+    let table = [
+        (Event::Created(Arc::clone(&account)), Event::Deleted(account), "deleted"),
+        (Event::Key(KeyEvent::Added(Arc::clone(&key))), Event::Key(KeyEvent::Revoked(key)), "key_revoked"),
+    ];
+    assert_eq!(expected.len(), table.len());
+    for ((new, gone, action), expected) in table.into_iter().zip(expected) {
+        let shown = serde_json::to_value(entry(new)).unwrap();
+        assert_eq!(shown, expected, "it is now:\n{shown:#}");
+        // Of what is gone, the same in the other place.
+        let mut expected = expected;
+        expected["action"] = action.into();
+        for field in expected["fields"].as_array_mut().unwrap() {
+            let field = field.as_object_mut().unwrap();
+            if let Some(value) = field.remove("after") {
+                field.insert("before".into(), value);
+            }
         }
+        assert_eq!(serde_json::to_value(entry(gone)).unwrap(), expected);
     }
-    assert_eq!(serde_json::to_value(entry(Event::Deleted(Arc::new(full())))).unwrap(), deleted);
+}
 
+#[test]
+fn what_has_no_value_is_not_told_of_what_is_new() {
     let bare = Account {
         sip_realm: None,
         device_calling_application: None,
@@ -181,6 +277,10 @@ fn the_json_of_a_new_and_of_a_deleted_account() {
     let fields = entry(Event::Created(Arc::new(bare))).fields;
     let paths: Vec<_> = fields.iter().map(FieldChange::path).collect();
     assert_eq!(paths, ["name", "unit", "licensed_sessions", "webhook_secret", "contract", "status"]);
+    let bare = ApiKey { expires: None, disabled: false, ..full_key() };
+    let fields = entry(Event::Key(KeyEvent::Added(Arc::new(bare)))).fields;
+    let paths: Vec<_> = fields.iter().map(FieldChange::path).collect();
+    assert_eq!(paths, ["api_keys.owner", "api_keys.label", "api_keys.disabled", "api_keys.secret"]);
 }
 
 /// As in the view of the account, wherever a field is shown.
@@ -226,6 +326,36 @@ fn one_line_whatever_the_values() {
 }
 
 #[test]
+fn one_line_about_a_key() {
+    let sid = full().sid;
+    let provider: ServiceProviderSid = "51f4233a-4559-4b8c-a527-725db01b5080".parse().unwrap();
+    for (owner, account, whose) in [
+        (Scope::Account(sid), Some(sid), format!("(account {sid})")),
+        (Scope::ServiceProvider(provider), None, format!("(service provider {provider})")),
+        (Scope::Admin, None, "(admin)".to_owned()),
+    ] {
+        let key = ApiKey { owner, label: "the \"CI\"".parse().unwrap(), last_four: *b"\"\\,:", ..full_key() };
+        let revoked = entry(Event::Key(KeyEvent::Revoked(Arc::new(key))));
+        assert_eq!(revoked.account_sid, account);
+        assert_eq!(
+            revoked.to_string(),
+            format!(
+                "1970-01-01T00:00:00.001Z #7 jane (admin) key_revoked API key 4fJ9sKq02LmXa7Rt \"the \\\"CI\\\"\" \
+                 {whose} revision 3: api_keys.owner {}, api_keys.label \"the \\\"CI\\\"\", \
+                 api_keys.expires \"2030-01-24T06:24:23.000Z\", api_keys.disabled true, api_keys.secret changed",
+                json!(owner)
+            )
+        );
+        let keys = json!(revoked);
+        let has = |name| keys.get(name).is_some();
+        assert_eq!((has("account_sid"), has("name"), has("api_key")), (account.is_some(), false, true));
+    }
+    let edited = key_edit(|k| (k.expires, k.disabled) = (None, true)).to_string();
+    let fields = "api_keys.expires \"2030-01-24T06:24:23.000Z\" -> none, api_keys.disabled false -> true";
+    assert!(edited.ends_with(&format!(" revision 4: {fields}")), "{edited}");
+}
+
+#[test]
 fn no_secret_is_shown() {
     let entries = [
         entry(Event::Created(Arc::new(full()))),
@@ -233,11 +363,14 @@ fn no_secret_is_shown() {
         edit(|a| a.registration_webhook = with_password(a, "correct horse")),
         edit(|a| a.webhook_secret = WebhookSecret::import("correct horse").unwrap()),
         edit(|a| a.queue_event_webhook = None),
+        entry(Event::Key(KeyEvent::Added(Arc::new(full_key())))),
+        entry(Event::Key(KeyEvent::Revoked(Arc::new(full_key())))),
+        key_edit(|k| k.hash = KeyHash::parse("$argon2id$another").unwrap()),
     ];
     for entry in &entries {
         assert!(entry.fields.iter().any(FieldChange::is_secret));
         let shown = format!("{entry} {entry:?} {entry:#?} {}", json!(entry));
-        for secret in ["abcdefgh", "hunter2", "correct horse"] {
+        for secret in ["abcdefgh", "hunter2", "correct horse", "argon2id", "aGFzaA", "another"] {
             assert!(!shown.contains(secret), "shows {secret}: {shown}");
         }
         assert!(!format!("{entry:?}").contains("hooks.example"), "the address of a webhook may hold a token");

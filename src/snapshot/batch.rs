@@ -173,7 +173,7 @@ pub struct Change {
     pub actor: Actor,
     /// When, by the clock of the writer. It may step back between commits; the number never does.
     pub at: Timestamp,
-    /// What happened to which account, in order.
+    /// What happened to which account or API key, in order.
     pub events: Vec<Event>,
 }
 

@@ -74,7 +74,7 @@ impl AccountHistory {
     }
 }
 
-/// One thing that happened to the account.
+/// One thing that happened to the account, or to an API key of it. (That a key was used is not part of a history.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryEntry {
@@ -133,7 +133,7 @@ impl HistoryPage {
             );
         }
         page.trimmed = match page.entries.last() {
-            Some(oldest) => oldest.event.before().is_some(),
+            Some(oldest) => !matches!(oldest.event, Event::Created(_)),
             None => !complete,
         };
         page

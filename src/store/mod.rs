@@ -104,7 +104,10 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     ///             Feed::Changes(changes) => {
     ///                 for change in &changes {
     ///                     for event in &change.events {
-    ///                         println!("{} {} {:?} {:?}", change.at, change.actor, event.sid(), event.changed_fields());
+    ///                         // Keys of service providers and admins have no account.
+    ///                         if let Some(sid) = event.sid() {
+    ///                             println!("{} {} {sid} {:?}", change.at, change.actor, event.changed_fields());
+    ///                         }
     ///                     }
     ///                     seen = change.seq;
     ///                 }
@@ -121,7 +124,8 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     async fn changes(&self, after: Seq, limit: usize) -> Result<Feed, StoreError>;
 
     /// A page of what happened to one account, newest first, whether or not the account is there any more: every event
-    /// of it in every commit that is kept, each once, and no event of another account. Pages that follow each other
+    /// of it and of its API keys in every commit that is kept, each once, but for the uses of keys
+    /// ([`Event::is_told_of`](crate::Event::is_told_of)), and no event of another account. Pages that follow each other
     /// do not overlap, whatever is committed between them; only what is not kept any more by then is missing. The
     /// page that is the last says so, and whether the history before it was trimmed ([`HistoryPage::trimmed`]).
     ///

@@ -3,7 +3,7 @@
 mod hash;
 mod id;
 mod label;
-mod record;
+pub(crate) mod record;
 mod view;
 
 pub use hash::{KeyHash, KeyHashError};
