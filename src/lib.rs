@@ -57,6 +57,8 @@ mod audit;
 mod clock;
 #[cfg(feature = "jambonz")]
 pub mod jambonz;
+#[cfg(feature = "keys")]
+mod keys;
 mod model;
 mod random;
 #[cfg(feature = "sealing")]
@@ -129,6 +131,10 @@ pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 // Keeping their secrets sealed.
 #[cfg(feature = "sealing")]
 pub use sealing::{Keyring, SealingKey, SealingKeyError};
+
+// API keys in the hands of who uses them: their text, and hashing it.
+#[cfg(feature = "keys")]
+pub use keys::{HashError, HashParams, HashParamsError, HashPool, KeyToken, ParsedToken, TokenError};
 
 // What the program brings.
 pub use async_trait::async_trait;

@@ -86,6 +86,13 @@ fn public_types_are_send_sync_and_unpin() {
         check::<Keyring>();
         check::<SealingKey>();
     }
+    #[cfg(feature = "keys")]
+    {
+        check::<HashParams>();
+        check::<HashPool>();
+        check::<KeyToken>();
+        check::<ParsedToken<'static>>();
+    }
 }
 
 /// What the front desk promises works on an executor of many threads.
@@ -145,4 +152,10 @@ fn errors_are_small() {
     check::<WebhookUrlError>(24);
     #[cfg(feature = "sealing")]
     check::<SealingKeyError>(24);
+    #[cfg(feature = "keys")]
+    {
+        check::<HashError>(24);
+        check::<HashParamsError>(16);
+        check::<TokenError>(16);
+    }
 }

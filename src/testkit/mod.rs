@@ -28,12 +28,12 @@
 mod backend;
 mod caller;
 pub mod checks;
-mod executor;
+pub(crate) mod executor;
 mod faults;
 mod history;
 mod race;
 mod sample;
-mod seed;
+pub(crate) mod seed;
 mod specification;
 
 #[cfg(test)]

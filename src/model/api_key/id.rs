@@ -66,6 +66,13 @@ impl KeyId {
         }
     }
 
+    /// The id of these letters and digits, which the caller has looked at.
+    #[cfg(feature = "keys")]
+    pub(crate) fn from_base62(characters: [u8; Self::LEN]) -> Self {
+        debug_assert!(characters.iter().all(u8::is_ascii_alphanumeric));
+        Self(characters)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

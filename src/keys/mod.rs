@@ -1,0 +1,15 @@
+//! API keys in the hands of who uses them. What a store keeps of a key is in `model/api_key/`; here is the rest, from
+//! the text that a customer is shown once to the answer to who shows it:
+//!
+//! - `token.rs`: the text of a key, and reading what somebody sent instead of one.
+//! - `params.rs`, `stored.rs`: how a secret is hashed, and what is kept of it.
+//! - `pool.rs`: the threads that hash, and who waits for them.
+
+mod params;
+mod pool;
+mod stored;
+mod token;
+
+pub use params::{HashParams, HashParamsError};
+pub use pool::{HashError, HashPool};
+pub use token::{KeyToken, ParsedToken, TokenError};
