@@ -134,6 +134,8 @@ pub use sealing::{Keyring, SealingKey, SealingKeyError};
 
 // API keys in the hands of who uses them: their text, and hashing it.
 #[cfg(feature = "keys")]
+pub use keys::{AddedKey, ApiKeys, KeyImport, NewKey, Rotation};
+#[cfg(feature = "keys")]
 pub use keys::{HashError, HashParams, HashParamsError, HashPool, KeyToken, ParsedToken, TokenError};
 
 // What the program brings.

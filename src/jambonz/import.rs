@@ -2,9 +2,9 @@
 
 use crate::jambonz::applications::KnownApplications;
 use crate::jambonz::documents::{self, Documents, RecordKind};
-use crate::jambonz::{keys, limits};
-use crate::keys::desk::KeyImport;
 use crate::jambonz::report::{Notes, Report, shown};
+use crate::jambonz::{keys, limits};
+use crate::keys::KeyImport;
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
 use crate::model::name::AccountName;

@@ -2,8 +2,7 @@
 
 use crate::jambonz::documents::{ApiKey, Documents};
 use crate::jambonz::report::shown;
-use crate::keys::desk::KeyImport;
-use crate::keys::token::KeyToken;
+use crate::keys::{KeyImport, KeyToken};
 use crate::model::api_key::{KeyId, KeyLabel};
 use crate::model::scope::Scope;
 use crate::model::sid::{AccountSid, ServiceProviderSid};

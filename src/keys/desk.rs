@@ -1,10 +1,10 @@
 //! The front desk of API keys: adding, listing, changing, rotating and revoking them.
 
+use super::params::HashParams;
+use super::pool::{HashError, HashPool};
+use super::token::KeyToken;
 use crate::access::{Action, Actor};
 use crate::accounts::{Accounts, Error};
-use crate::keys::params::HashParams;
-use crate::keys::pool::{HashError, HashPool};
-use crate::keys::token::KeyToken;
 use crate::model::account::{Account, Revision};
 use crate::model::api_key::{ApiKey, KeyId, KeyLabel};
 use crate::model::field::Field;
@@ -156,7 +156,7 @@ impl ApiKeys {
     pub fn new(accounts: &Accounts) -> Self {
         Self {
             accounts: accounts.clone(),
-            pool: HashPool::default(),
+            pool: HashPool::new(),
             params: HashParams::LIGHT,
             at_most: Self::DEFAULT_AT_MOST,
         }
@@ -246,8 +246,9 @@ impl ApiKeys {
         label: &str,
     ) -> Result<Arc<ApiKey>, Error> {
         let current = self.at_revision(actor, id, seen).await?;
-        let label = KeyLabel::parse(label)
-            .map_err(|error| Error::Invalid(Problem::of_value_part(Field::ApiKeys, "label", &error).into()))?;
+        let label = KeyLabel::parse(label).map_err(|error| {
+            Error::Invalid(Problem::of_value_part(Field::ApiKeys, "label", &error).into())
+        })?;
         self.replace(actor, &current, ApiKey { label, ..ApiKey::clone(&current) }).await
     }
 
@@ -384,7 +385,8 @@ impl ApiKeys {
         token: &KeyToken,
         created: Timestamp,
     ) -> Result<ApiKey, Error> {
-        let hash = self.pool.hash(token, &**self.accounts.random(), self.params).await;
+        let secret = token.parsed();
+        let hash = self.pool.hash(secret.secret(), &**self.accounts.random(), self.params).await;
         Ok(ApiKey {
             id: token.id(),
             owner,
@@ -400,7 +402,12 @@ impl ApiKeys {
         })
     }
 
-    async fn replace(&self, actor: &Actor, current: &Arc<ApiKey>, next: ApiKey) -> Result<Arc<ApiKey>, Error> {
+    async fn replace(
+        &self,
+        actor: &Actor,
+        current: &Arc<ApiKey>,
+        next: ApiKey,
+    ) -> Result<Arc<ApiKey>, Error> {
         if next == **current {
             return Ok(Arc::clone(current));
         }
@@ -416,9 +423,12 @@ impl ApiKeys {
         writes: Vec<KeyWrite>,
     ) -> Result<Arc<ApiKey>, Error> {
         let batch = Batch::new(actor.clone(), now).with_all(writes.into_iter().map(Write::Key));
-        let change = self.accounts.store().commit(batch).await.map_err(|error: CommitError| {
-            crate::accounts::refused(error)
-        })?;
+        let change = self
+            .accounts
+            .store()
+            .commit(batch)
+            .await
+            .map_err(|error: CommitError| crate::accounts::refused(error))?;
         let key = change.events.last().and_then(|event| Some(Arc::clone(event.key()?.key())));
         key.ok_or(Error::NotFound)
     }
@@ -430,9 +440,9 @@ fn past() -> Problem {
 
 fn of_pool(error: HashError) -> Error {
     match error {
-        HashError::Busy => Error::Busy,
         HashError::Random(error) => Error::Random(error),
-        HashError::Failed => Error::Busy,
+        // Making a hash reads none.
+        HashError::Busy | HashError::Failed | HashError::Unreadable => Error::Busy,
     }
 }
 

@@ -192,7 +192,8 @@ fn rotating_never_prolongs_a_key() {
 fn an_expired_key_is_not_rotated() {
     let desk = Desk::new();
     let expires = desk.world.clock.now().after(Duration::from_secs(60));
-    let key = block_on(desk.keys.add(&admin(), NewKey::of(desk.owner(), "key").expires(expires))).unwrap().key;
+    let key =
+        block_on(desk.keys.add(&admin(), NewKey::of(desk.owner(), "key").expires(expires))).unwrap().key;
     desk.world.clock.advance(60_000);
     desk.world.refused(&[("api_keys.expires", "past")], |_| {
         block_on(desk.keys.rotate(&admin(), key.id(), key.revision(), Rotation::new()))
@@ -224,7 +225,8 @@ fn an_owner_has_so_many_keys_and_no_more() {
 fn deleting_an_account_revokes_its_keys_with_it() {
     let desk = Desk::new();
     let (first, second) = (desk.add("1").key, desk.add("2").key);
-    let others = block_on(desk.keys.add(&admin(), NewKey::of(Scope::Account(desk.other.sid()), "3"))).unwrap();
+    let others =
+        block_on(desk.keys.add(&admin(), NewKey::of(Scope::Account(desk.other.sid()), "3"))).unwrap();
     let before = desk.seq();
     desk.world.delete(&admin(), &desk.acme, WhileRunning::Delete).unwrap();
     assert_eq!(desk.seq(), before.next());
