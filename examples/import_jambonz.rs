@@ -1,4 +1,5 @@
-//! Moves the accounts of a jambonz server into a store, and prints what could not come over as it was.
+//! Moves the accounts of a jambonz server into a store, and their API keys, and prints what could not come over as it
+//! was.
 //!
 //! ```text
 //! cargo run --features jambonz --example import_jambonz -- [FOLDER or DUMP.SQL] [STORE]
@@ -13,7 +14,9 @@
 use futures_lite::future::block_on;
 use gateway_accounts::Error::Refused;
 use gateway_accounts::jambonz::{ByAccount, Documents, KnownApplications, Options};
-use gateway_accounts::{Accounts, Actor, FileStore, ImportPhase, ImportProgress, Scope, UrlPolicy};
+use gateway_accounts::{
+    Accounts, Actor, ApiKeys, Clock, FileStore, ImportPhase, ImportProgress, Scope, SystemClock, UrlPolicy,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
 use std::error::Error;
@@ -45,7 +48,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     // The same policy in both places: here so that the account comes without the webhook, there so that a rule that
     // the front desk applies is applied to everybody.
     let policy = UrlPolicy::production();
-    let mut imported = documents.import(&Options::new().with_url_policy(policy.clone()));
+    let options = Options::new().with_url_policy(policy.clone()).with_now(SystemClock.now());
+    let mut imported = documents.import(&options);
 
     block_on(async {
         let accounts = Accounts::new(FileStore::open(&target).await?)
@@ -67,11 +71,13 @@ fn run() -> Result<(), Box<dyn Error>> {
             };
             match accounts.import_all(&admin, imported.accounts.iter().cloned(), progress).await {
                 Ok(_) => break,
-                Err(Refused(refusals)) => imported.report.refuse_all(&mut imported.accounts, &refusals),
+                Err(Refused(refusals)) => imported.refuse_all(&refusals),
                 Err(error) => return Err(error.into()),
             }
         }
         bar.finish_and_clear();
+        // They work as they are, and are stored as hashes.
+        ApiKeys::new(&accounts).import(&admin, std::mem::take(&mut imported.keys)).await?;
         Ok::<(), Box<dyn Error>>(())
     })?;
 

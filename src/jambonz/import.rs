@@ -1,5 +1,6 @@
 //! From jambonz's documents to our accounts.
 
+use crate::accounts::Refusals;
 use crate::jambonz::applications::KnownApplications;
 use crate::jambonz::documents::{self, Documents, RecordKind};
 use crate::jambonz::report::{Notes, Report, shown};
@@ -11,6 +12,7 @@ use crate::model::name::AccountName;
 use crate::model::problem::ValueError;
 use crate::model::realm::SipRealm;
 use crate::model::record::AccountRecord;
+use crate::model::scope::Scope;
 use crate::model::sid::{AccountSid, ApplicationSid, ServiceProviderSid};
 use crate::model::status::{Status, SuspensionReason};
 use crate::model::timestamp::Timestamp;
@@ -136,6 +138,27 @@ pub struct Imported {
     pub keys: Vec<KeyImport>,
     /// What could not come over as it was.
     pub report: Report,
+}
+
+impl Imported {
+    /// Takes the accounts that [`Accounts::import_all`](crate::Accounts::import_all) refused out of those that are to come
+    /// over, and their keys with them, and adds both to the report. The rest can then be imported without them.
+    pub fn refuse_all(&mut self, refusals: &Refusals) {
+        self.report.refuse_all(&mut self.accounts, refusals);
+        let left: HashSet<AccountSid> = self.accounts.iter().map(Account::sid).collect();
+        let Self { keys, report, .. } = self;
+        keys.retain(|key| match key.owner {
+            Scope::Account(sid) if !left.contains(&sid) => {
+                let label = key.label.as_str();
+                let name = label.strip_prefix("jambonz ").unwrap_or(label).to_owned();
+                let mut notes = Notes::new(RecordKind::ApiKey, name, Some(format!("account {sid}")));
+                notes.refused(None, "no_account", "its account is not among those imported");
+                report.entries.append(&mut notes.entries);
+                false
+            }
+            Scope::Account(_) | Scope::ServiceProvider(_) | Scope::Admin => true,
+        });
+    }
 }
 
 impl Documents {
