@@ -133,7 +133,8 @@ impl HistoryPage {
             );
         }
         page.trimmed = match page.entries.last() {
-            Some(oldest) => oldest.event.before().is_some(),
+            // Also one about a key: the account was there before it.
+            Some(oldest) => !matches!(oldest.event, Event::Created(_)),
             None => !complete,
         };
         page
