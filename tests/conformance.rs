@@ -24,6 +24,7 @@ fn a_feed_and_a_history_that_were_trimmed_say_so() {
         let store = || MemoryStore::starting_from(Snapshot::empty(), history);
         testkit::checks::a_trimmed_feed_says_so(&store);
         testkit::checks::a_trimmed_history_says_so(&store);
+        testkit::checks::a_history_that_ends_with_a_key_was_trimmed(&store);
     }
 }
 

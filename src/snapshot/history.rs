@@ -133,6 +133,7 @@ impl HistoryPage {
             );
         }
         page.trimmed = match page.entries.last() {
+            // Also one about a key: the account was there before it.
             Some(oldest) => !matches!(oldest.event, Event::Created(_)),
             None => !complete,
         };

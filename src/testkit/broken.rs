@@ -6,8 +6,10 @@ use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
+use crate::model::timestamp::Timestamp;
 use crate::snapshot::{
-    AccountHistory, Batch, Change, Conflict, HistoryEntry, HistoryPage, Listing, Page, Seq, Snapshot, Write,
+    AccountHistory, Batch, Change, Conflict, Event, HistoryEntry, HistoryPage, KeyEvent, KeyWrite, Listing,
+    Page, Seq, Snapshot, Write,
 };
 use crate::store::memory::MemoryStore;
 use crate::store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
@@ -17,6 +19,7 @@ use crate::testkit::executor::yield_now;
 use crate::testkit::sample::{admin, now};
 use async_trait::async_trait;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -100,6 +103,49 @@ enum Bug {
     WakesEarly,
     /// Wakes only one of those who wait.
     WakesOne,
+    /// Finds a key, or an owner's, as it was before the last commit.
+    StaleKey,
+    StaleKeys,
+    /// Leaves out of a key when it expires.
+    DropsKeyField,
+    /// Gives the keys of everybody.
+    KeysOfAll,
+    /// Gives an owner's keys in another order than that of their ids.
+    KeysUnordered,
+    /// Tells the wrong revision of a key.
+    TellsWrongKeyRevision,
+    /// Counts an owner's keys, and adds one afterwards.
+    CountsKeysFirst,
+    /// Counts the keys of everybody.
+    CountsAllKeys,
+    /// Takes a use for a replacement.
+    UseIsRevision,
+    /// Takes an earlier use for the last.
+    UseGoesBack,
+    /// Refuses to note the use of a key that is not there.
+    UseNeedsKey,
+    /// Believes what a replacement says of the last use.
+    ReplaceUndoesUse,
+    /// Finds the keys of an account that was deleted.
+    KeysStay,
+    /// Finds them again when there is an account of the SID again.
+    KeysComeBack,
+    /// Does not tell that keys were revoked with their account.
+    TellsNoRevocation,
+    /// Tells it after the deletion.
+    RevokesLast,
+    /// Leaves keys out of the feed.
+    FeedWithoutKeys,
+    /// Leaves keys out of histories.
+    HistoryWithoutKeys,
+    /// Tells in a history when keys were used.
+    HistoryOfUses,
+    /// Takes a history whose oldest entry is about a key for whole.
+    HistoryWholeAtKey,
+    /// Forgets the keys when it is closed.
+    ForgetsKeys,
+    /// Forgets when they were used.
+    ForgetsUses,
     /// Forgets the last commit when it is closed.
     ForgetsLast,
     /// Forgets the feed's number when it is closed.
@@ -117,6 +163,10 @@ struct BrokenStore {
     waiting: AtomicBool,
     /// The latest commit when a first page of a history was read.
     seen: AtomicU64,
+    /// The keys that were revoked with their accounts.
+    left_behind: Mutex<Vec<Arc<ApiKey>>>,
+    /// When keys were last used, as it believes.
+    believed: Mutex<BTreeMap<KeyId, Option<Timestamp>>>,
 }
 
 /// Sets a flag to this at the end, and when a call is given up.
@@ -132,7 +182,17 @@ impl BrokenStore {
     fn new(bug: Bug, good: MemoryStore) -> Self {
         let stale = Mutex::new(good.live().unwrap_or_default());
         let (given_up, waiting) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { bug, good, stale, given_up, commits: AtomicUsize::new(0), waiting, seen: AtomicU64::new(0) }
+        Self {
+            bug,
+            good,
+            stale,
+            given_up,
+            commits: AtomicUsize::new(0),
+            waiting,
+            seen: AtomicU64::new(0),
+            left_behind: Mutex::default(),
+            believed: Mutex::default(),
+        }
     }
 
     fn now(&self) -> Snapshot {
@@ -146,6 +206,67 @@ impl BrokenStore {
         } else {
             self.now()
         }
+    }
+
+    /// Remembers what is needed to answer wrong later.
+    fn remember(&self, batch: &Batch, change: &Change) {
+        let mut believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        for write in batch.writes() {
+            match write {
+                Write::Key(KeyWrite::Use { id, at }) if self.bug == Bug::UseGoesBack => {
+                    believed.insert(*id, Some(*at));
+                }
+                Write::Key(KeyWrite::Replace(key)) if self.bug == Bug::ReplaceUndoesUse => {
+                    believed.insert(key.id, key.last_used);
+                }
+                _ => {}
+            }
+        }
+        if change.events.iter().any(|event| matches!(event, Event::Deleted(_))) {
+            let revoked = change.events.iter().filter_map(|event| match event {
+                Event::Key(KeyEvent::Revoked(key)) => Some(Arc::clone(key)),
+                _ => None,
+            });
+            self.left_behind.lock().unwrap_or_else(PoisonError::into_inner).extend(revoked);
+        }
+    }
+
+    /// A key as it is wrongly believed to be.
+    fn as_believed(&self, key: Arc<ApiKey>) -> Arc<ApiKey> {
+        let believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        match believed.get(&key.id) {
+            Some(last_used) => Arc::new(ApiKey { last_used: *last_used, ..ApiKey::clone(&key) }),
+            None => key,
+        }
+    }
+
+    /// The keys that it finds though they are not there any more.
+    fn ghosts(&self) -> Vec<Arc<ApiKey>> {
+        let now = self.now();
+        let is_found = |key: &Arc<ApiKey>| match (self.bug, key.owner) {
+            (Bug::KeysStay, _) => true,
+            (Bug::KeysComeBack, Scope::Account(sid)) => now.by_sid(sid).is_some(),
+            _ => false,
+        };
+        let left_behind = self.left_behind.lock().unwrap_or_else(PoisonError::into_inner);
+        left_behind.iter().filter(|key| is_found(key) && now.key(key.id).is_none()).cloned().collect()
+    }
+
+    /// What it tells of a change.
+    fn as_told(&self, change: Arc<Change>) -> Arc<Change> {
+        let is_deletion = |event: &Event| matches!(event, Event::Deleted(_));
+        if !change.events.iter().any(is_deletion) {
+            return change;
+        }
+        let mut told = Change::clone(&change);
+        match self.bug {
+            Bug::TellsNoRevocation => {
+                told.events.retain(|event| !matches!(event, Event::Key(KeyEvent::Revoked(_))))
+            }
+            Bug::RevokesLast => told.events.sort_by_key(|event| !is_deletion(event)),
+            _ => return change,
+        }
+        Arc::new(told)
     }
 
     /// One commit for each write.
@@ -186,21 +307,64 @@ impl BrokenStore {
                 guard.1 = false;
                 self.good.commit(batch).await
             }
-            Bug::IgnoresRevisions => {
-                let current = |sid| before.by_sid(sid).map(|account| account.revision);
+            Bug::IgnoresRevisions => loop {
+                let now = self.now();
+                let writes = batch.writes().iter().map(|write| at_current_revision(&now, write));
+                let blind = writes.fold(Batch::new(admin(), batch.at()), Batch::with);
+                match self.good.commit(blind).await {
+                    // Somebody was faster.
+                    Err(CommitError::Conflict(Conflict::Revision { .. } | Conflict::KeyRevision { .. }))
+                        if self.now().seq() > now.seq() => {}
+                    result => return result,
+                }
+            },
+            Bug::CountsKeysFirst => {
+                before.apply(&batch)?;
+                // Others go first.
+                for _ in 0..20 {
+                    std::thread::yield_now();
+                    yield_now().await;
+                }
                 let writes = batch.writes().iter().map(|write| match write {
-                    Write::Replace(account) => match current(account.sid) {
-                        Some(revision) => {
-                            Write::Replace(Arc::new(Account { revision, ..Account::clone(account) }))
-                        }
-                        None => write.clone(),
-                    },
-                    Write::Delete { sid, expected } => {
-                        Write::Delete { sid: *sid, expected: current(*sid).unwrap_or(*expected) }
+                    Write::Key(KeyWrite::Add { key, .. }) => {
+                        Write::Key(KeyWrite::Add { key: Arc::clone(key), at_most: usize::MAX })
                     }
-                    Write::Create(_) | Write::Key(_) => write.clone(),
+                    write => write.clone(),
                 });
                 self.good.commit(writes.fold(Batch::new(admin(), now()), Batch::with)).await
+            }
+            Bug::CountsAllKeys => {
+                for write in batch.writes() {
+                    if let Write::Key(KeyWrite::Add { key, at_most }) = write
+                        && before.keys().count() >= *at_most
+                    {
+                        return Err(Conflict::TooManyKeys { owner: key.owner, at_most: *at_most }.into());
+                    }
+                }
+                self.good.commit(batch).await
+            }
+            Bug::UseIsRevision => {
+                let writes = batch.writes().iter().map(|write| match write {
+                    Write::Key(KeyWrite::Use { id, at }) => match before.key(*id) {
+                        Some(key) if key.last_used < Some(*at) => {
+                            let used = ApiKey { last_used: Some(*at), ..ApiKey::clone(key) };
+                            Write::Key(KeyWrite::Replace(Arc::new(used)))
+                        }
+                        _ => write.clone(),
+                    },
+                    write => write.clone(),
+                });
+                self.good.commit(writes.fold(Batch::new(admin(), now()), Batch::with)).await
+            }
+            Bug::UseNeedsKey => {
+                for write in batch.writes() {
+                    if let Write::Key(KeyWrite::Use { id, .. }) = write
+                        && before.key(*id).is_none()
+                    {
+                        return Err(Conflict::KeyMissing { id: *id }.into());
+                    }
+                }
+                self.good.commit(batch).await
             }
             Bug::ClaimsSuccess => match self.good.commit(batch.clone()).await {
                 Err(_) => nothing(&batch, before.seq()),
@@ -226,9 +390,36 @@ impl BrokenStore {
                 {
                     Err(Conflict::Revision { sid, expected, actual: actual.next() }.into())
                 }
+                Err(CommitError::Conflict(Conflict::KeyRevision { id, expected, actual }))
+                    if self.bug == Bug::TellsWrongKeyRevision =>
+                {
+                    Err(Conflict::KeyRevision { id, expected, actual: actual.next() }.into())
+                }
                 result => result,
             },
         }
+    }
+}
+
+/// The write by somebody who has seen what is there now.
+fn at_current_revision(now: &Snapshot, write: &Write) -> Write {
+    match write {
+        Write::Replace(account) => {
+            let revision = now.by_sid(account.sid).map_or(account.revision, |now| now.revision);
+            Write::Replace(Arc::new(Account { revision, ..Account::clone(account) }))
+        }
+        Write::Delete { sid, expected } => {
+            Write::Delete { sid: *sid, expected: now.by_sid(*sid).map_or(*expected, |now| now.revision) }
+        }
+        Write::Key(KeyWrite::Replace(key)) => {
+            let revision = now.key(key.id).map_or(key.revision, |now| now.revision);
+            Write::Key(KeyWrite::Replace(Arc::new(ApiKey { revision, ..ApiKey::clone(key) })))
+        }
+        Write::Key(KeyWrite::Revoke { id, expected }) => {
+            let expected = now.key(*id).map_or(*expected, |now| now.revision);
+            Write::Key(KeyWrite::Revoke { id: *id, expected })
+        }
+        Write::Create(_) | Write::Key(_) => write.clone(),
     }
 }
 
@@ -237,11 +428,12 @@ impl BrokenStore {
 impl AccountStore for BrokenStore {
     async fn commit(&self, batch: Batch) -> Result<Arc<Change>, CommitError> {
         let before = self.now();
-        let result = self.broken_commit(batch).await;
-        if result.is_ok() {
+        let result = self.broken_commit(batch.clone()).await;
+        if let Ok(change) = &result {
             *self.stale.lock().unwrap_or_else(PoisonError::into_inner) = before;
+            self.remember(&batch, change);
         }
-        result
+        result.map(|change| self.as_told(change))
     }
 
     async fn by_sid(&self, sid: AccountSid) -> Result<Option<Arc<Account>>, StoreError> {
@@ -264,11 +456,27 @@ impl AccountStore for BrokenStore {
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<Arc<ApiKey>>, StoreError> {
-        self.good.key(id).await
+        let found = self.read(Bug::StaleKey).key(id).cloned();
+        let found = found.or_else(|| self.ghosts().into_iter().find(|key| key.id == id));
+        let found = found.map(|key| self.as_believed(key));
+        if self.bug == Bug::DropsKeyField {
+            return Ok(found.map(|key| Arc::new(ApiKey { expires: None, ..ApiKey::clone(&key) })));
+        }
+        Ok(found)
     }
 
     async fn keys(&self, owner: Scope) -> Result<Vec<Arc<ApiKey>>, StoreError> {
-        self.good.keys(owner).await
+        let now = self.read(Bug::StaleKeys);
+        let mut keys: Vec<_> = if self.bug == Bug::KeysOfAll {
+            now.keys().cloned().collect()
+        } else {
+            now.keys_of(owner).cloned().collect()
+        };
+        keys.extend(self.ghosts().into_iter().filter(|key| key.owner == owner));
+        if self.bug == Bug::KeysUnordered {
+            keys.reverse();
+        }
+        Ok(keys.into_iter().map(|key| self.as_believed(key)).collect())
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
@@ -307,8 +515,16 @@ impl AccountStore for BrokenStore {
                 Bug::StaleChanges => {
                     changes.retain(|change| change.seq <= self.read(Bug::StaleChanges).seq())
                 }
+                Bug::FeedWithoutKeys => {
+                    for change in changes.iter_mut() {
+                        let mut told = Change::clone(change);
+                        told.events.retain(|event| event.key().is_none());
+                        *change = Arc::new(told);
+                    }
+                }
                 _ => {}
             }
+            changes.iter_mut().for_each(|change| *change = self.as_told(Arc::clone(change)));
         }
         Ok(feed)
     }
@@ -352,6 +568,25 @@ impl AccountStore for BrokenStore {
             Bug::HistoryNextOfLast => page.next = page.entries.last().map(|entry| entry.seq),
             Bug::HistoryNeverTrimmed => page.trimmed = false,
             Bug::HistoryAlwaysTrimmed => page.trimmed = page.next.is_none(),
+            Bug::HistoryWithoutKeys => page.entries.retain(|entry| entry.event.key().is_none()),
+            Bug::HistoryWholeAtKey => {
+                page.trimmed &= page.entries.last().is_none_or(|oldest| oldest.event.key().is_none());
+            }
+            Bug::HistoryOfUses => {
+                let Feed::Changes(changes) = self.good.changes(Seq::START, usize::MAX).await? else {
+                    return Ok(page);
+                };
+                let used = changes
+                    .iter()
+                    .rev()
+                    .flat_map(|change| change.events.iter().map(move |event| (change, event)));
+                let used = used.filter(|(_, event)| {
+                    event.sid() == Some(history.sid()) && !event.is_told_of(history.sid())
+                });
+                page.entries.extend(used.map(|(change, event)| {
+                    HistoryEntry::new(change.seq, change.actor.clone(), change.at, event.clone())
+                }));
+            }
             _ => {}
         }
         Ok(page)
@@ -388,7 +623,8 @@ impl Backend for Broken {
 
     fn create(&self) -> ((), BrokenStore) {
         // So many that checks of other things find all changes, or so few that they are trimmed.
-        let history = if self.0 == Bug::HistoryNeverTrimmed { 10 } else { 5000 };
+        let few = [Bug::HistoryNeverTrimmed, Bug::HistoryWholeAtKey].contains(&self.0);
+        let history = if few { 10 } else { 5000 };
         ((), BrokenStore::new(self.0, MemoryStore::starting_from(Snapshot::empty(), history)))
     }
 
@@ -399,7 +635,14 @@ impl Backend for Broken {
             Bug::ForgetsNumber => {
                 let number = if now.is_empty() { Seq::START } else { now.seq() };
                 let accounts = Snapshot::from_accounts(number, now.iter().cloned()).ok()?;
-                MemoryStore::starting_from(accounts, 5000)
+                MemoryStore::starting_from(accounts.with_keys(now.keys().cloned()).ok()?, 5000)
+            }
+            Bug::ForgetsKeys | Bug::ForgetsUses => {
+                let keys = if self.0 == Bug::ForgetsKeys { Vec::new() } else { now.keys().collect() };
+                let unused = |key| Arc::new(ApiKey { last_used: None, ..ApiKey::clone(key) });
+                let accounts = Snapshot::from_accounts(now.seq(), now.iter().cloned()).ok()?;
+                let kept = accounts.with_keys(keys.into_iter().map(|key| unused(key))).ok()?;
+                MemoryStore::starting_from(kept, 5000)
             }
             _ => store.good,
         };
@@ -495,6 +738,43 @@ fn each_bug_is_found_by_its_check() {
         (ForgetsLast, what_was_acknowledged_is_there_after_reopening, "forgotten"),
         (ForgetsLast, concurrent_commits_are_there_after_reopening, ""),
         (ForgetsNumber, what_was_acknowledged_is_there_after_reopening, "forgotten"),
+        (HalfBatches, accounts_and_keys_are_written_together, "changed something"),
+        (IgnoresRevisions, stale_writes_of_keys_are_refused, "was accepted"),
+        (ClaimsSuccess, the_id_of_a_key_is_unique, "was accepted"),
+        (ClaimsSuccess, a_key_needs_its_account, "was accepted"),
+        (ClaimsSuccess, a_key_stays_its_owners, "was accepted"),
+        (ClaimsSuccess, stale_writes_of_keys_are_refused, "was accepted"),
+        (TellsWrongKeyRevision, stale_writes_of_keys_are_refused, "left == right"),
+        (StaleKey, keys_are_found_by_id_and_by_owner, "differ"),
+        (StaleKey, each_write_of_a_key_gives_the_next_revision, "differ"),
+        (StaleKeys, keys_are_found_by_id_and_by_owner, "differ"),
+        (StaleSnapshot, keys_are_found_by_id_and_by_owner, "differ"),
+        (DropsKeyField, keys_are_found_by_id_and_by_owner, "differ"),
+        (KeysOfAll, keys_are_found_by_id_and_by_owner, "the keys of"),
+        (KeysUnordered, keys_are_found_by_id_and_by_owner, "the keys of"),
+        (CountsKeysFirst, no_owner_has_more_keys_than_it_may, "racers added a key"),
+        (CountsAllKeys, no_owner_has_more_keys_than_it_may, "was refused"),
+        (UseIsRevision, a_use_changes_nothing_but_when_it_was, "after a use"),
+        (UseGoesBack, a_use_changes_nothing_but_when_it_was, "differ"),
+        (UseNeedsKey, a_use_changes_nothing_but_when_it_was, "was refused"),
+        (ReplaceUndoesUse, a_replaced_key_keeps_its_last_use, "differ"),
+        (KeysStay, deleting_an_account_revokes_its_keys, "differ"),
+        (KeysStay, no_key_outlives_its_account, "outlived"),
+        (KeysComeBack, deleting_an_account_revokes_its_keys, "differ"),
+        (TellsNoRevocation, deleting_an_account_revokes_its_keys, "does not tell"),
+        (TellsNoRevocation, no_key_outlives_its_account, "revoked other keys"),
+        (TellsNoRevocation, keys_are_there_after_reopening, "does not tell"),
+        (RevokesLast, deleting_an_account_revokes_its_keys, "does not tell"),
+        (FeedWithoutKeys, following_the_feed_gives_the_keys, "has other keys"),
+        (FeedGap, following_the_feed_gives_the_keys, "has gaps"),
+        (HistoryWithoutKeys, a_history_tells_of_the_keys_of_the_account, "the history of account"),
+        (HistoryOfUses, a_history_tells_of_the_keys_of_the_account, "the history of account"),
+        (HistoryOfOthers, a_history_tells_of_the_keys_of_the_account, "the history of account"),
+        (HistoryWholeAtKey, a_history_that_ends_with_a_key_was_trimmed, "was trimmed"),
+        (HistoryAlwaysTrimmed, a_history_that_ends_with_a_key_was_trimmed, "was trimmed"),
+        (ForgetsKeys, keys_are_there_after_reopening, "not the same"),
+        (ForgetsUses, keys_are_there_after_reopening, "not the same"),
+        (ForgetsLast, keys_are_there_after_reopening, "not the same"),
     ];
     let mut wrong = Vec::new();
     for (bug, check, expected) in expected {

@@ -1,10 +1,14 @@
 //! Calls to a store that wait for the answer, and in which no store is expected to fail.
 
 use crate::model::account::Account;
+use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
+use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
-use crate::snapshot::{AccountHistory, Change, Conflict, HistoryPage, Listing, Page, Seq, Snapshot, Write};
+use crate::snapshot::{
+    AccountHistory, Change, Conflict, HistoryPage, KeyWrite, Listing, Page, Seq, Snapshot, Write,
+};
 use crate::store::{AccountStore, CommitError, Feed, StoreError};
 use crate::testkit::executor::block_on;
 use crate::testkit::sample::batch;
@@ -73,6 +77,16 @@ impl<'a> Caller<'a> {
     #[track_caller]
     pub(crate) fn by_realm(self, realm: &SipRealm) -> Option<Arc<Account>> {
         answer(block_on(self.0.by_realm(realm)))
+    }
+
+    #[track_caller]
+    pub(crate) fn key(self, id: KeyId) -> Option<Arc<ApiKey>> {
+        answer(block_on(self.0.key(id)))
+    }
+
+    #[track_caller]
+    pub(crate) fn keys(self, owner: Scope) -> Vec<Arc<ApiKey>> {
+        answer(block_on(self.0.keys(owner)))
     }
 
     #[track_caller]
@@ -153,15 +167,18 @@ impl<'a> Caller<'a> {
         answer(block_on(self.0.snapshot()))
     }
 
-    /// Every account, each with everything: what must not differ when nothing was to change.
+    /// Every account and every key, each with everything: what must not differ when nothing was to change.
     #[track_caller]
-    pub(crate) fn content(self) -> (Seq, Vec<Arc<Account>>) {
+    pub(crate) fn content(self) -> Content {
         content(&self.snapshot())
     }
 }
 
-pub(crate) fn content(snapshot: &Snapshot) -> (Seq, Vec<Arc<Account>>) {
-    (snapshot.seq(), snapshot.iter().cloned().collect())
+/// The number of the last commit, the accounts, and the keys.
+pub(crate) type Content = (Seq, Vec<Arc<Account>>, Vec<Arc<ApiKey>>);
+
+pub(crate) fn content(snapshot: &Snapshot) -> Content {
+    (snapshot.seq(), snapshot.iter().cloned().collect(), snapshot.keys().cloned().collect())
 }
 
 #[track_caller]
@@ -194,4 +211,22 @@ pub(crate) fn replace(account: Account) -> Write {
 
 pub(crate) fn delete(account: &Account) -> Write {
     Write::Delete { sid: account.sid(), expected: account.revision() }
+}
+
+/// Adds a key to an owner that may have very many.
+pub(crate) fn add_key(key: ApiKey) -> Write {
+    add_key_at_most(key, usize::MAX)
+}
+
+pub(crate) fn add_key_at_most(key: ApiKey, at_most: usize) -> Write {
+    Write::Key(KeyWrite::Add { key: Arc::new(key), at_most })
+}
+
+/// The write of a key that was changed since it was read.
+pub(crate) fn replace_key(key: ApiKey) -> Write {
+    Write::Key(KeyWrite::Replace(Arc::new(key)))
+}
+
+pub(crate) fn revoke_key(key: &ApiKey) -> Write {
+    Write::Key(KeyWrite::Revoke { id: key.id(), expected: key.revision() })
 }

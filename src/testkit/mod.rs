@@ -22,8 +22,8 @@
 //! What it can't find: whether a store survives a power cut, since it only closes and reopens one; faults below the
 //! store, on its disk or network; and whatever is not a promise of the trait, such as speed.
 //!
-//! There are also sample accounts ([`account`], [`sid`], [`admin`], [`batch`]), [`block_on`], and a
-//! [`FaultyStore`] that fails as planned, for tests of what an application does then.
+//! There are also sample accounts and API keys ([`account`], [`sid`], [`api_key`], [`key_id`], [`admin`], [`batch`]),
+//! [`block_on`], and a [`FaultyStore`] that fails as planned, for tests of what an application does then.
 
 mod backend;
 mod caller;
@@ -44,7 +44,7 @@ pub use crate::conformance;
 pub use backend::Backend;
 pub use executor::block_on;
 pub use faults::{Fault, FaultyStore};
-pub use sample::{account, admin, batch, sid};
+pub use sample::{account, admin, api_key, batch, key_id, sid};
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,8 @@
-//! Accounts to test with.
+//! Accounts and API keys to test with.
 
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
+use crate::model::api_key::{ApiKey, KeyHash, KeyId};
 use crate::model::contract::Contract;
 use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
@@ -56,6 +57,44 @@ pub fn account(n: u64) -> Account {
         revision: Revision::FIRST,
         created: now(),
         updated: now(),
+    }
+}
+
+/// The id of [`api_key`] `n`. Greater numbers give greater ids.
+#[must_use]
+pub fn key_id(n: u64) -> KeyId {
+    // The largest number has twenty digits; no test counts that far.
+    let digits = n % 10_u64.pow(16);
+    format!("{digits:016}").parse().expect("digits are an id")
+}
+
+/// API key number `n` of this owner, valid and ready to be added. Keys of different numbers differ in id and label.
+///
+/// Its hash is that of no secret, so that nobody gets in with it. Another field is set by way of the record:
+///
+/// ```
+/// use gateway_accounts::{ApiKey, ApiKeyRecord, Scope, testkit};
+/// let record = ApiKeyRecord { disabled: true, ..(&testkit::api_key(1, Scope::Admin)).into() };
+/// let key = ApiKey::try_from(record)?;
+/// assert_eq!(key.label().as_str(), "Key 1");
+/// assert!(key.is_disabled());
+/// # Ok::<(), gateway_accounts::ApiKeyRecordError>(())
+/// ```
+#[must_use]
+pub fn api_key(n: u64, owner: Scope) -> ApiKey {
+    ApiKey {
+        id: key_id(n),
+        owner,
+        label: format!("Key {n}").parse().expect("a word and a number are a label"),
+        hash: KeyHash::parse("$argon2id$v=19$m=256,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA")
+            .expect("it begins like a hash"),
+        last_four: *b"x7Q2",
+        created: now(),
+        created_by: admin().subject().clone(),
+        expires: None,
+        disabled: false,
+        last_used: None,
+        revision: Revision::FIRST,
     }
 }
 

@@ -3,7 +3,8 @@
 use super::{content, folder};
 use futures_lite::future::block_on;
 use gateway_accounts::{
-    AccountRecord, AccountSid, AccountStore, Event, Feed, FileStore, FileStoreOptions, Scope, Seq, TornTail,
+    AccountRecord, AccountSid, AccountStore, ApiKeyRecord, Event, Feed, FileStore, FileStoreOptions,
+    KeyEvent, Scope, Seq, TornTail,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +13,69 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-/// Opens a copy of the file and compares its accounts; the store, where it is, and what the file was.
+/// Opens a copy of the file and compares its accounts and keys; the store, and where it is.
 #[track_caller]
 fn opens(options: FileStoreOptions, log: &str, json: &str) -> (tempfile::TempDir, PathBuf, FileStore) {
     let (folder, path) = folder();
     fs::copy(data(log), &path).unwrap();
     let store = block_on(options.open(&path)).unwrap();
-    let records: Vec<_> = content(&store).iter().map(|account| AccountRecord::from(&**account)).collect();
-    let expected = fs::read_to_string(data(json)).unwrap();
-    assert_eq!(serde_json::to_string_pretty(&records).unwrap() + "\n", expected);
+    has(&store, json);
     assert_eq!(store.opened().torn_tail, None::<TornTail>);
     (folder, path, store)
+}
+
+/// Compares what is there with what must be: an array of accounts, or an object of accounts and keys.
+#[track_caller]
+fn has(store: &FileStore, json: &str) {
+    #[derive(serde::Serialize)]
+    struct Content<'a> {
+        accounts: &'a [AccountRecord],
+        keys: &'a [ApiKeyRecord],
+    }
+    let accounts: Vec<_> = content(store).iter().map(|account| AccountRecord::from(&**account)).collect();
+    let keys: Vec<_> = store.live().unwrap().keys().map(|key| ApiKeyRecord::from(&**key)).collect();
+    let expected = fs::read_to_string(data(json)).unwrap();
+    let found = if expected.starts_with('[') {
+        assert_eq!(keys.len(), 0, "there are keys in a file that has none");
+        serde_json::to_string_pretty(&accounts)
+    } else {
+        serde_json::to_string_pretty(&Content { accounts: &accounts, keys: &keys })
+    };
+    assert_eq!(found.unwrap() + "\n", expected);
+}
+
+/// Closes a file that was of an older format when it was opened, and sees that it is of the present one: with the same
+/// accounts, and the same history after commit `base`.
+#[track_caller]
+fn was_upgraded(
+    store: FileStore,
+    path: &Path,
+    options: FileStoreOptions,
+    json: &str,
+    base: u64,
+    expected: &[&str],
+) {
+    let (seq, accounts) = (store.opened().seq, store.opened().accounts);
+    assert_eq!(history(&store, base), expected);
+    block_on(store.close());
+    let verified = block_on(options.clone().verify(path)).unwrap();
+    assert_eq!((verified.version, verified.seq, verified.accounts), (3, seq, accounts));
+    assert_eq!(verified.torn_tail, None);
+    let upgraded = fs::read(path).unwrap();
+    let store = block_on(options.open(path)).unwrap();
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, seq));
+    has(&store, json);
+    assert_eq!(history(&store, base), expected);
+    block_on(store.close());
+    assert_eq!(fs::read(path).unwrap(), upgraded, "a file of the present format was rewritten");
+}
+
+/// Closes a file of the present format, of which nothing but the padding may have changed.
+#[track_caller]
+fn was_left(store: FileStore, path: &Path, text: &str) {
+    block_on(store.close());
+    let left = fs::read(path).unwrap();
+    assert_eq!(left, text.trim_end_matches('\t').as_bytes(), "more than the padding changed");
 }
 
 /// The history, a line for each commit.
@@ -38,6 +91,14 @@ fn history(store: &FileStore, after: u64) -> Vec<String> {
             format!("{}:{}>{}", last(after.sid()), before.revision(), after.revision())
         }
         Event::Deleted(account) => format!("-{}", last(account.sid())),
+        Event::Key(KeyEvent::Added(key)) => format!("+{}", key.id()),
+        Event::Key(KeyEvent::Replaced { before, after }) => {
+            format!("{}:{}>{}", after.id(), before.revision(), after.revision())
+        }
+        Event::Key(KeyEvent::Revoked(key)) => format!("-{}", key.id()),
+        Event::Key(KeyEvent::Used { after, .. }) => {
+            format!("{}@{}", after.id(), after.last_used().unwrap())
+        }
         other => panic!("{other:?}"),
     };
     let line = |change: &gateway_accounts::Change| {
@@ -62,19 +123,14 @@ const HISTORY_1: [&str; 7] = [
     "7 2026-11-23T20:38:04.000Z provider: +17fe",
 ];
 
-/// Format 1 is read, and rewritten as format 2 before anything else.
+/// Format 1 is read, and rewritten in the present one before anything else.
 #[test]
 fn a_file_of_format_1_opens_and_is_upgraded() {
-    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-1.log", "accounts-1.json");
+    let options = FileStoreOptions::default();
+    let (_folder, path, store) = opens(options.clone(), "accounts-1.log", "accounts-1.json");
     assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(1), Seq::new(7)));
-    assert_eq!(history(&store, 0), HISTORY_1);
-    block_on(store.close());
-    let verified = block_on(FileStore::verify(&path)).unwrap();
-    assert_eq!((verified.version, verified.seq, verified.accounts), (2, Seq::new(7), 3));
-
-    let store = block_on(FileStore::open(&path)).unwrap();
-    assert_eq!(store.opened().upgraded_from, None);
-    assert_eq!(history(&store, 0), HISTORY_1);
+    assert_eq!(store.opened().accounts, 3);
+    was_upgraded(store, &path, options, "accounts-1.json", 0, &HISTORY_1);
 }
 
 const HISTORY_2: [&str; 13] = [
@@ -93,13 +149,12 @@ const HISTORY_2: [&str; 13] = [
     "17 2026-11-23T20:38:21.254Z provider: +000a",
 ];
 
-/// A base, commits, a group, a commit in two parts, padding, and every field.
+/// A base, commits, a group, a commit in two parts, padding, and every field of an account.
 #[test]
-fn a_file_of_format_2_opens() {
-    let written = fs::read(data("accounts-2.log")).unwrap();
-    let text = String::from_utf8(written.clone()).unwrap();
+fn a_file_of_format_2_opens_and_is_upgraded() {
+    let text = fs::read_to_string(data("accounts-2.log")).unwrap();
     for what in [
-        "\"base\":{\"seq\":4,\"accounts\":2}",
+        "\"version\":2,\"base\":{\"seq\":4,\"accounts\":2}",
         "\"joined\":5",
         "\"part\":1",
         "\"more\":true",
@@ -111,34 +166,91 @@ fn a_file_of_format_2_opens() {
     ] {
         assert!(text.contains(what), "{what}");
     }
-    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-2.log", "accounts-2.json");
-    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(17)));
-    assert_eq!(history(&store, 4), HISTORY_2);
-    block_on(store.close());
-    assert_eq!(
-        fs::read(&path).unwrap(),
-        text.trim_end_matches('\t').as_bytes(),
-        "more than the padding changed"
-    );
+    let options = FileStoreOptions::default();
+    let (_folder, path, store) = opens(options.clone(), "accounts-2.log", "accounts-2.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(2), Seq::new(17)));
+    was_upgraded(store, &path, options, "accounts-2.json", 4, &HISTORY_2);
 }
 
-/// The same, its secrets sealed: those of the base with one key, those of what was written later with another.
-#[cfg(feature = "sealing")]
+const HISTORY_3: [&str; 14] = [
+    "21 2026-11-23T20:39:27.978Z provider: +0000000000000001",
+    "22 2026-11-23T20:39:29.212Z 0001: 4fJ9sKq02LmXa7Rt@2026-11-23T20:41:00.000Z",
+    "23 2026-11-23T20:39:30.446Z admin: 4fJ9sKq02LmXa7Rt:1>2",
+    "24 2026-11-23T20:39:31.680Z provider: ",
+    "25 2026-11-23T20:39:32.914Z 0001: -AbCdEfGhIjKlMnOp +AbCdEfGhIjKlMnOp",
+    "26 2026-11-23T20:39:34.148Z admin: AbCdEfGhIjKlMnOp:1>2",
+    "27 2026-11-23T20:39:35.382Z provider: +aBcDeFgHiJkLmNoP",
+    "28 2026-11-23T20:39:36.616Z 0001: zzzzzzzzzzzzzzzz@2026-11-23T20:42:00.000Z",
+    "29 2026-11-23T20:39:37.850Z admin: ",
+    "30 2026-11-23T20:39:39.084Z provider: 0000000000000001@2026-11-23T20:42:01.000Z",
+    "31 2026-11-23T20:39:40.318Z 0001: aBcDeFgHiJkLmNoP:1>2",
+    "32 2026-11-23T20:39:41.552Z admin: aBcDeFgHiJkLmNoP@2026-11-23T20:42:02.000Z",
+    "33 2026-11-23T20:39:42.786Z provider: +6666666666666666 +000b +bbbbbbbbbbbbbbbb -5555555555555555 -6666666666666666 -0006",
+    "34 2026-11-23T20:39:44.020Z 0001: +5555555555555555",
+];
+
+/// What the one of format 2 has, and keys of accounts, a service provider and an admin: in the base, added, replaced,
+/// used and revoked, and revoked with their account.
 #[test]
-fn a_sealed_file_of_format_2_opens() {
+fn a_file_of_format_3_opens() {
+    let text = fs::read_to_string(data("accounts-3.log")).unwrap();
+    for what in [
+        "\"version\":3,\"base\":{\"seq\":20,\"accounts\":7,\"keys\":4}",
+        "{\"key\":{\"key_id\":\"zzzzzzzzzzzzzzzz\",\"owner\":\"admin\"",
+        "\"owner\":{\"service_provider\":",
+        "\"owner\":{\"account\":",
+        "{\"key_added\":{",
+        "{\"key_replaced\":{",
+        "{\"key_revoked\":{",
+        "{\"key_used\":{",
+        "{\"key_used\":{\"key_id\":\"nobodysnobodysno\"",
+        "\"joined\":5",
+        "\"part\":1",
+        "\"more\":true",
+        "\n\t\t",
+        "\"last_four\":\"\\\"\\\\~!\"",
+    ] {
+        assert!(text.contains(what), "{what}");
+    }
+    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-3.log", "accounts-3.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(34)));
+    assert_eq!(history(&store, 20), HISTORY_3);
+    was_left(store, &path, &text);
+}
+
+/// The same, their secrets sealed: those of the base with one key, those of what was written later with another.
+#[cfg(feature = "sealing")]
+mod sealed {
+    use super::*;
     use gateway_accounts::{Keyring, SealingKey};
-    let key = |id: &str, first: u8| SealingKey::new(id, std::array::from_fn(|i| first + i as u8)).unwrap();
-    let keyring = Keyring::new(key("2026-11", 0x80)).with_former(key("2025-06", 0x20)).unwrap();
-    let text = fs::read_to_string(data("accounts-2-sealed.log")).unwrap();
-    assert!(text.contains("\"key\":\"2025-06\"") && text.contains("\"key\":\"2026-11\""));
-    let options = FileStoreOptions::default().sealed_with(keyring);
-    let (_folder, path, store) = opens(options, "accounts-2-sealed.log", "accounts-2.json");
-    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(17)));
-    assert_eq!(history(&store, 4), HISTORY_2);
-    block_on(store.close());
-    assert_eq!(
-        fs::read(&path).unwrap(),
-        text.trim_end_matches('\t').as_bytes(),
-        "more than the padding changed"
-    );
+
+    fn options() -> FileStoreOptions {
+        let key =
+            |id: &str, first: u8| SealingKey::new(id, std::array::from_fn(|i| first + i as u8)).unwrap();
+        let keyring = Keyring::new(key("2026-11", 0x80)).with_former(key("2025-06", 0x20)).unwrap();
+        FileStoreOptions::default().sealed_with(keyring)
+    }
+
+    fn text(log: &str) -> String {
+        let text = fs::read_to_string(data(log)).unwrap();
+        assert!(text.contains("\"key\":\"2025-06\"") && text.contains("\"key\":\"2026-11\""));
+        text
+    }
+
+    #[test]
+    fn a_sealed_file_of_format_2_opens_and_is_upgraded() {
+        text("accounts-2-sealed.log");
+        let (_folder, path, store) = opens(options(), "accounts-2-sealed.log", "accounts-2.json");
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(2), Seq::new(17)));
+        was_upgraded(store, &path, options(), "accounts-2.json", 4, &HISTORY_2);
+    }
+
+    #[test]
+    fn a_sealed_file_of_format_3_opens() {
+        let text = text("accounts-3-sealed.log");
+        let (_folder, path, store) = opens(options(), "accounts-3-sealed.log", "accounts-3.json");
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(34)));
+        assert_eq!(history(&store, 20), HISTORY_3);
+        was_left(store, &path, &text);
+    }
 }

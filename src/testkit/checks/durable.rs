@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub fn what_was_acknowledged_is_there_after_reopening<B: Backend>(backend: &B) {
     // What was never written, and what has nothing but a number.
     let Some(fresh) = Fresh::new(backend).reopen() else { return };
-    assert_eq!(Caller::new(&**fresh.store()).content(), (Seq::START, Vec::new()));
+    assert_eq!(Caller::new(&**fresh.store()).content(), (Seq::START, Vec::new(), Vec::new()));
     Caller::new(&**fresh.store()).commit([]);
     let Some(fresh) = fresh.reopen() else { panic!("a store was opened anew once, but not twice") };
     let store = Caller::new(&**fresh.store());

@@ -10,6 +10,7 @@ mod durable;
 mod failure;
 mod feed;
 mod history;
+mod keys;
 mod listing;
 mod order;
 mod revisions;
@@ -66,6 +67,24 @@ macro_rules! __conformance {
                 a_history_is_complete_and_newest_first
                 a_history_goes_on_where_it_was
                 a_trimmed_history_says_so
+            }
+            keys {
+                keys_are_found_by_id_and_by_owner
+                the_id_of_a_key_is_unique
+                a_key_needs_its_account
+                each_write_of_a_key_gives_the_next_revision
+                stale_writes_of_keys_are_refused
+                a_key_stays_its_owners
+                no_owner_has_more_keys_than_it_may
+                a_use_changes_nothing_but_when_it_was
+                a_replaced_key_keeps_its_last_use
+                deleting_an_account_revokes_its_keys
+                no_key_outlives_its_account
+                accounts_and_keys_are_written_together
+                following_the_feed_gives_the_keys
+                a_history_tells_of_the_keys_of_the_account
+                a_history_that_ends_with_a_key_was_trimmed
+                keys_are_there_after_reopening
             }
             listing {
                 pages_are_complete_and_in_order
