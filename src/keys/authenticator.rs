@@ -355,3 +355,10 @@ fn find_in(now: &Snapshot, id: KeyId) -> Option<Found> {
     };
     Some(Found { key: Arc::clone(key), account, seq: Some(now.seq()) })
 }
+
+#[cfg(test)]
+mod interleavings;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;
