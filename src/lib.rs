@@ -132,11 +132,12 @@ pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
 #[cfg(feature = "sealing")]
 pub use sealing::{Keyring, SealingKey, SealingKeyError};
 
-// API keys in the hands of who uses them: their text, and hashing it.
+// API keys in the hands of who uses them.
 #[cfg(feature = "keys")]
-pub use keys::{AddedKey, ApiKeys, KeyImport, NewKey, Rotation};
-#[cfg(feature = "keys")]
-pub use keys::{HashError, HashParams, HashParamsError, HashPool, KeyToken, ParsedToken, TokenError};
+pub use keys::{
+    AddedKey, ApiKeys, AuthError, Authenticated, Authenticator, HashError, HashParams, HashParamsError,
+    HashPool, KeyImport, KeyToken, NewKey, ParsedToken, Rotation, TokenError,
+};
 
 // What the program brings.
 pub use async_trait::async_trait;

@@ -88,6 +88,8 @@ fn public_types_are_send_sync_and_unpin() {
     }
     #[cfg(feature = "keys")]
     {
+        check::<Authenticated>();
+        check::<Authenticator>();
         check::<HashParams>();
         check::<HashPool>();
         check::<KeyToken>();
@@ -117,6 +119,18 @@ fn futures_and_streams_move_between_threads() {
     check(accounts.history(&actor, &AccountHistory::of(sid)));
     check(accounts.import_all(&actor, Vec::new(), |_| {}));
     check(accounts.import_stream(&actor, futures_lite::stream::empty(), 10, |_| {}));
+}
+
+#[cfg(feature = "keys")]
+#[test]
+fn futures_of_keys_move_between_threads() {
+    fn check(_: impl Send) {}
+    let pool = HashPool::new();
+    let authenticator = Authenticator::new(std::sync::Arc::new(MemoryStore::new()), pool.clone());
+    check(pool.hash("secret", &OsRandom, HashParams::LIGHT));
+    check(authenticator.authenticate("gak_"));
+    check(authenticator.flush());
+    check(authenticator.flush_all());
 }
 
 /// An error is as big as its biggest variant, and so is every `Result` that can hold one.
@@ -154,6 +168,7 @@ fn errors_are_small() {
     check::<SealingKeyError>(24);
     #[cfg(feature = "keys")]
     {
+        check::<AuthError>(24);
         check::<HashError>(24);
         check::<HashParamsError>(16);
         check::<TokenError>(16);

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use futures_lite::future::block_on;
 use gateway_accounts::{
-    AccountPatch, AccountStore, Accounts, Actor, ApiKeys, AuthError, Authenticator, Clock, FileStore, HashPool,
-    KeyImport, KeyToken, ManualClock, NewKey, Rotation, Timestamp,
+    AccountPatch, AccountStore, Accounts, Actor, ApiKeys, AuthError, Authenticator, Clock, FileStore,
+    HashPool, KeyImport, KeyToken, ManualClock, NewKey, Rotation, Timestamp,
 };
 use sha2::{Digest, Sha256, Sha512};
 use std::path::Path;
@@ -46,7 +46,9 @@ fn spellings(secret: &str) -> Vec<(String, Vec<u8>)> {
         }
     }
     // Hashes that cost nothing to try secrets on.
-    for (name, digest) in [("SHA-256", Sha256::digest(bytes).to_vec()), ("SHA-512", Sha512::digest(bytes).to_vec())] {
+    for (name, digest) in
+        [("SHA-256", Sha256::digest(bytes).to_vec()), ("SHA-512", Sha512::digest(bytes).to_vec())]
+    {
         all.push((name.into(), digest.clone()));
         all.push((format!("{name} in hexadecimal"), hex(&digest).into_bytes()));
         all.push((format!("{name} in base64"), STANDARD_NO_PAD.encode(&digest).into_bytes()));
@@ -133,7 +135,10 @@ fn no_secret_is_on_the_disk_and_every_key_works_after_reopening() {
         }
         // Nor any good part of it.
         for part in secret.as_bytes().windows(8) {
-            assert!(files.iter().all(|(_, content)| !find(content, part)), "a part of a secret is on the disk");
+            assert!(
+                files.iter().all(|(_, content)| !find(content, part)),
+                "a part of a secret is on the disk"
+            );
         }
     }
     block_on(async {

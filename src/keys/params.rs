@@ -7,7 +7,7 @@ use std::fmt;
 ///
 /// Their cost is what keeps passwords, which people choose, from being found by trying. The secret of a key has 196
 /// random bits: who tries a billion billion a second needs 10³³ years, whatever one try costs. So a costly hash
-/// protects nothing here, and harms: at 25 ms each, one processor checks 40 keys a second, and a restart, after which
+/// protects nothing here, and harms: at the tens of milliseconds of a password's hash, one processor checks fewer than a hundred keys a second, and a restart, after which
 /// each key is checked once, or anybody who sends made up keys, keeps customers out. Hence [`HashParams::LIGHT`].
 ///
 /// ```
@@ -50,8 +50,8 @@ impl ValueError for HashParamsError {
 }
 
 impl HashParams {
-    /// The default: 256 KiB, one iteration, one lane; a fifth of a millisecond.
-    pub const LIGHT: Self = Self { memory_kib: 256, iterations: 1, lanes: 1 };
+    /// The default: 512 KiB, one iteration, one lane; about 0.15 milliseconds.
+    pub const LIGHT: Self = Self { memory_kib: 512, iterations: 1, lanes: 1 };
 
     /// What OWASP advises for passwords: 19 MiB, two iterations, one lane; tens of milliseconds. For those whose auditors
     /// ask for it.

@@ -160,8 +160,8 @@ impl HashPool {
     /// How many hashes of one key wait or are being made at most.
     pub const PER_KEY: usize = 4;
 
-    /// How many wait at most, in all, when nothing is said. With [`HashParams::LIGHT`] on one thread, the last waits for a
-    /// twentieth of a second.
+    /// How many wait at most, in all, when nothing is said. With [`HashParams::LIGHT`] on one thread, the last waits for
+    /// about 40 milliseconds.
     pub const DEFAULT_WAITING: usize = 256;
 
     /// A pool with a thread for each processor but one, and [`HashPool::DEFAULT_WAITING`] places.
@@ -509,7 +509,7 @@ mod tests {
             pool.submit(For::Key(id(n)), Box::new(job)).unwrap();
         }
         let first = places.recv().unwrap();
-        assert_eq!(first.0, 256);
+        assert_eq!(first.0, 512);
         assert_eq!((places.recv().unwrap(), places.recv().unwrap()), (first, first));
     }
 

@@ -52,7 +52,7 @@ impl Bytes {
 pub(super) struct Memory(Vec<Block>);
 
 /// There was not enough memory.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct OutOfMemory;
 
 impl From<TryReserveError> for OutOfMemory {

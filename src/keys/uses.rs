@@ -1,0 +1,173 @@
+//! What is to be written of keys that were used: when, and better hashes. It is noted at once, and written a few times
+//! a minute.
+
+use crate::model::api_key::{ApiKey, KeyHash, KeyId};
+use crate::model::timestamp::Timestamp;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a use waits for later ones of the same key, before it is written.
+pub(super) const REST: Duration = Duration::from_secs(60);
+
+/// What is noted.
+#[derive(Default)]
+pub(super) struct Uses {
+    /// Keys with uses that are not written, each once. They are here and not in the cache, which forgets.
+    used: Mutex<Vec<Arc<Usage>>>,
+    /// New hashes of keys; `None` while one is being made.
+    rehashed: Mutex<HashMap<KeyId, Option<Rehash>>>,
+}
+
+/// When a key was used, in milliseconds since 1970; [`Usage::NEVER`] before all times.
+pub(super) struct Usage {
+    id: KeyId,
+    last: AtomicI64,
+    written: AtomicI64,
+    /// Whether it is among the used.
+    noted: AtomicBool,
+}
+
+/// A better hash of the same secret.
+#[derive(Clone)]
+pub(super) struct Rehash {
+    pub(super) from: KeyHash,
+    pub(super) to: KeyHash,
+}
+
+impl Usage {
+    const NEVER: i64 = -1;
+
+    pub(super) fn of(key: &ApiKey) -> Self {
+        let last = key.last_used().map_or(Self::NEVER, Timestamp::as_millis);
+        Self {
+            id: key.id(),
+            last: AtomicI64::new(last),
+            written: AtomicI64::new(last),
+            noted: AtomicBool::new(false),
+        }
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        let written = self.written.load(Ordering::SeqCst);
+        written == Self::NEVER || now.since(Timestamp::from_millis(written)) >= REST
+    }
+}
+
+impl Uses {
+    /// Notes that a key is used now. It takes a lock only for the first use since the last writing.
+    pub(super) fn note(&self, usage: &Arc<Usage>, now: Timestamp) {
+        let now = now.as_millis();
+        // Whoever noted the same or a later time has done the rest.
+        if usage.last.load(Ordering::Relaxed) >= now {
+            return;
+        }
+        // First the time, then whether it is noted; the writer goes the other way round, and so never misses both.
+        usage.last.fetch_max(now, Ordering::SeqCst);
+        if !usage.noted.load(Ordering::SeqCst) {
+            self.put_back(usage);
+        }
+    }
+
+    fn put_back(&self, usage: &Arc<Usage>) {
+        if !usage.noted.swap(true, Ordering::SeqCst) {
+            self.used().push(Arc::clone(usage));
+        }
+    }
+
+    fn used(&self) -> MutexGuard<'_, Vec<Arc<Usage>>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is to be written: `all`, or what rested for long enough. It comes back unless it is written.
+    pub(super) fn take(&self, all: bool, now: Timestamp) -> Taken<'_> {
+        let mut used = self.used();
+        let (due, rest) = used.drain(..).partition::<Vec<_>, _>(|usage| all || usage.is_due(now));
+        *used = rest;
+        drop(used);
+        let due = due.into_iter().map(|usage| {
+            usage.noted.store(false, Ordering::SeqCst);
+            let at = usage.last.load(Ordering::SeqCst);
+            (usage, at)
+        });
+        Taken { uses: self, taken: due.collect() }
+    }
+
+    /// Announces that a new hash of a key is being made; `None` when one is or was.
+    pub(super) fn begin_rehash(self: &Arc<Self>, id: KeyId) -> Option<Rehashing> {
+        let mut rehashed = self.rehashed();
+        if rehashed.contains_key(&id) {
+            return None;
+        }
+        rehashed.insert(id, None);
+        Some(Rehashing { uses: Arc::clone(self), id })
+    }
+
+    fn rehashed(&self) -> MutexGuard<'_, HashMap<KeyId, Option<Rehash>>> {
+        self.rehashed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The new hashes that were made.
+    pub(super) fn rehashes(&self) -> Vec<(KeyId, Rehash)> {
+        self.rehashed().iter().filter_map(|(id, rehash)| Some((*id, rehash.clone()?))).collect()
+    }
+
+    /// Forgets a new hash that was written, or is not wanted any more.
+    pub(super) fn forget_rehash(&self, id: KeyId) {
+        self.rehashed().remove(&id);
+    }
+}
+
+/// Uses on their way to the store. Dropped, they are noted again.
+pub(super) struct Taken<'a> {
+    uses: &'a Uses,
+    taken: Vec<(Arc<Usage>, i64)>,
+}
+
+impl Taken<'_> {
+    /// Each key with its last use, once, in the order of their ids.
+    pub(super) fn last_uses(&self) -> Vec<(KeyId, Timestamp)> {
+        let mut last: Vec<_> =
+            self.taken.iter().map(|(usage, at)| (usage.id, Timestamp::from_millis(*at))).collect();
+        // The latest first, which then stays.
+        last.sort_unstable_by(|a, b| b.cmp(a));
+        last.dedup_by_key(|(id, _)| *id);
+        last.reverse();
+        last
+    }
+
+    /// They are written.
+    pub(super) fn written(mut self) {
+        for (usage, at) in self.taken.drain(..) {
+            usage.written.fetch_max(at, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.taken.iter().for_each(|(usage, _)| self.uses.put_back(usage));
+    }
+}
+
+/// A new hash that is being made. Dropped before it is, it can be begun again.
+pub(super) struct Rehashing {
+    uses: Arc<Uses>,
+    id: KeyId,
+}
+
+impl Rehashing {
+    pub(super) fn done(self, rehash: Rehash) {
+        self.uses.rehashed().insert(self.id, Some(rehash));
+    }
+}
+
+impl Drop for Rehashing {
+    fn drop(&mut self) {
+        let mut rehashed = self.uses.rehashed();
+        if rehashed.get(&self.id).is_some_and(Option::is_none) {
+            rehashed.remove(&self.id);
+        }
+    }
+}
