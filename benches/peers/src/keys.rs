@@ -37,7 +37,7 @@ impl Keys {
         for n in 0..keys {
             let token = KeyToken::generate(&random).expect("a seeded source has bytes");
             let hash = loop {
-                match pool.hash(&token, &random, HashParams::LIGHT).await {
+                match pool.hash(token.parsed().secret(), &random, HashParams::LIGHT).await {
                     Ok(hash) => break hash,
                     Err(error) => eprintln!("{error}"),
                 }
@@ -139,7 +139,7 @@ fn p99(keys: &Keys, time: Duration) -> f64 {
 }
 
 pub async fn all(options: &Options, report: &mut Report) {
-    let pool = HashPool::default();
+    let pool = HashPool::new();
     let hot = if options.quick { 10_000 } else { 500_000 };
     let accounts = crate::accounts::accounts(0, 10_000);
     let few = Keys::new(&accounts, 100, &pool).await;
@@ -187,7 +187,7 @@ async fn cold(accounts: &[Arc<Account>], options: &Options, report: &mut Report)
     let count = if options.quick { 500 } else { 5_000 };
     let mut rates = Vec::new();
     for _ in 0..options.repeats {
-        let pool = HashPool::new(1);
+        let pool = HashPool::with_limits(1, HashPool::DEFAULT_WAITING);
         let keys = Arc::new(Keys::new(accounts, count, &pool).await);
         let next = Arc::new(AtomicU64::new(0));
         let start = Instant::now();
@@ -196,7 +196,10 @@ async fn cold(accounts: &[Arc<Account>], options: &Options, report: &mut Report)
                 let (keys, next) = (Arc::clone(&keys), Arc::clone(&next));
                 tokio::spawn(async move {
                     while let Some(token) = keys.tokens.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-                        keys.authenticator.authenticate(token).await.expect("it is right, and the queue is long enough");
+                        keys.authenticator
+                            .authenticate(token)
+                            .await
+                            .expect("it is right, and the queue is long enough");
                     }
                 })
             })
@@ -264,7 +267,13 @@ fn wrong(token: &str, seed: u64) -> String {
 }
 
 /// 100,000 keys on 10,000 accounts.
-async fn many(accounts: &[Arc<Account>], few: &Keys, pool: &HashPool, options: &Options, report: &mut Report) {
+async fn many(
+    accounts: &[Arc<Account>],
+    few: &Keys,
+    pool: &HashPool,
+    options: &Options,
+    report: &mut Report,
+) {
     let count = if options.quick { 1_000 } else { 100_000 };
     let before = resident();
     let keys = Keys::new(accounts, count, pool).await;

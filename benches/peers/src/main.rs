@@ -90,7 +90,9 @@ impl Options {
             options.store = true;
         }
         if !options.store && !options.keys || options.repeats == 0 {
-            return Err("say what to run: --store, keys, --only <name>, or --quick; and one repeat at least".into());
+            return Err(
+                "say what to run: --store, keys, --only <name>, or --quick; and one repeat at least".into()
+            );
         }
         Ok(options)
     }
