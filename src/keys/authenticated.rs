@@ -1,14 +1,17 @@
 //! Who has shown an API key.
 
-use super::uses::Usage;
+use super::auth_error::AuthError;
+use super::token::CHECKSUM_LEN;
+use super::uses::{Usage, Uses};
 use crate::access::Actor;
 use crate::model::account::Account;
 use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::subject::Subject;
+use crate::model::timestamp::Timestamp;
 use crate::snapshot::Seq;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Who has shown an API key: on whose behalf to act, and with which key and account. Cloning it shares it.
 ///
@@ -17,12 +20,49 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Authenticated(Arc<Entry>);
 
 struct Entry {
+    /// The number of a commit as of which key and account are these.
+    seq: AtomicU64,
+    /// What is asked of key and account each time, beside this number in memory.
+    in_service: InService,
+    checksum: [u8; CHECKSUM_LEN],
+    /// The second in which a use was last noted.
+    noted: AtomicI64,
+    usage: Arc<Usage>,
     actor: Actor,
     key: Arc<ApiKey>,
     account: Option<Arc<Account>>,
-    /// The number of a commit as of which key and account are these.
-    seq: AtomicU64,
-    usage: Arc<Usage>,
+}
+
+/// Whether a key may be used by who has shown its secret.
+#[derive(Clone, Copy)]
+enum InService {
+    Until(Option<Timestamp>),
+    Disabled,
+    /// Its account is suspended, and the key expires then.
+    Suspended(Option<Timestamp>),
+}
+
+impl InService {
+    fn of(key: &ApiKey, account: Option<&Account>) -> Self {
+        if key.is_disabled() {
+            return Self::Disabled;
+        }
+        match account {
+            Some(account) if !account.status().is_active() => Self::Suspended(key.expires()),
+            _ => Self::Until(key.expires()),
+        }
+    }
+
+    fn check(self, now: Timestamp) -> Result<(), AuthError> {
+        match self {
+            Self::Disabled => Err(AuthError::Disabled),
+            Self::Until(Some(expires)) | Self::Suspended(Some(expires)) if expires <= now => {
+                Err(AuthError::Expired)
+            }
+            Self::Suspended(_) => Err(AuthError::Suspended),
+            Self::Until(_) => Ok(()),
+        }
+    }
 }
 
 /// A key and its account, as they are in the store.
@@ -39,11 +79,14 @@ impl Authenticated {
     const NO_SEQ: u64 = u64::MAX;
 
     /// The key as it was found, used as it was before.
-    pub(super) fn new(found: Found, usage: Arc<Usage>) -> Self {
+    pub(super) fn new(found: Found, usage: Arc<Usage>, checksum: [u8; CHECKSUM_LEN]) -> Self {
         let Found { key, account, seq } = found;
+        let in_service = InService::of(&key, account.as_deref());
         let subject = Subject::parse(&format!("key:{}", key.id())).expect("a short word is a subject");
         let seq = AtomicU64::new(seq.map_or(Self::NO_SEQ, Seq::get));
-        Self(Arc::new(Entry { actor: Actor::new(key.owner(), subject), key, account, seq, usage }))
+        let actor = Actor::new(key.owner(), subject);
+        let noted = AtomicI64::new(i64::MIN);
+        Self(Arc::new(Entry { seq, in_service, checksum, noted, usage, actor, key, account }))
     }
 
     /// On whose behalf to act: the scope is that of the key's owner, the subject is `key:` and the key's id.
@@ -70,8 +113,21 @@ impl Authenticated {
         self.0.account.as_ref()
     }
 
-    pub(super) fn usage(&self) -> &Arc<Usage> {
-        &self.0.usage
+    /// Whether this is the checksum of the token.
+    pub(super) fn has_checksum(&self, checksum: [u8; CHECKSUM_LEN]) -> bool {
+        self.0.checksum == checksum
+    }
+
+    /// Whether who has shown the secret may use the key now, which is then noted: once a second, since what is noted is
+    /// elsewhere in memory.
+    pub(super) fn admit(&self, now: Timestamp, uses: &Uses) -> Result<(), AuthError> {
+        self.0.in_service.check(now)?;
+        let second = now.as_millis() / 1000;
+        if self.0.noted.load(Ordering::Relaxed) != second {
+            self.0.noted.store(second, Ordering::Relaxed);
+            uses.note(&self.0.usage, now);
+        }
+        Ok(())
     }
 
     /// Whether key and account are known to be these as of this commit.
@@ -91,7 +147,7 @@ impl Authenticated {
             return self;
         }
         let usage = Arc::clone(&self.0.usage);
-        Self::new(found, usage)
+        Self::new(found, usage, self.0.checksum)
     }
 
     /// Whether the two are one in memory.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The characters of a checksum: the fewest that 32 bits fit in.
-const CHECKSUM_LEN: usize = 6;
+pub(super) const CHECKSUM_LEN: usize = 6;
 
 /// Where the secret begins.
 const SECRET_AT: usize = KeyToken::PREFIX.len() + KeyId::LEN + 1;
@@ -219,6 +219,22 @@ impl<'a> ParsedToken<'a> {
             // All issued texts have the same length, and are ASCII.
             Form::Issued(text) => text.get(SECRET_AT..CHECKSUM_AT).unwrap_or_default(),
             Form::Imported(lower) => std::str::from_utf8(&lower[..]).unwrap_or_default(),
+        }
+    }
+
+    /// As [`ParsedToken::distinct`] and [`ParsedToken::checksum`], of a text that has the length and the beginning of a key
+    /// of ours, and perhaps nothing else of one.
+    pub(crate) fn guess(text: &str) -> Option<(&[u8], [u8; CHECKSUM_LEN])> {
+        let (content, sum) = text.as_bytes().split_at_checked(CHECKSUM_AT)?;
+        Some((content.strip_prefix(KeyToken::PREFIX.as_bytes())?, sum.try_into().ok()?))
+    }
+
+    /// Its checksum; zeros of an imported one, which has none.
+    pub(crate) fn checksum(&self) -> [u8; CHECKSUM_LEN] {
+        match &self.0 {
+            // All issued texts have the same length.
+            Form::Issued(text) => Self::guess(text).map(|(_, sum)| sum).unwrap_or_default(),
+            Form::Imported(_) => Default::default(),
         }
     }
 
