@@ -19,48 +19,38 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 #[derive(Clone)]
 pub struct Authenticated(Arc<Entry>);
 
+/// In the order in which it lies in memory: what is asked for each time is within one line of the processor's cache.
+#[repr(C)]
 struct Entry {
     /// The number of a commit as of which key and account are these.
     seq: AtomicU64,
-    /// What is asked of key and account each time, beside this number in memory.
-    in_service: InService,
-    checksum: [u8; CHECKSUM_LEN],
+    /// Key and account, as far as they are asked whether the key may be used.
+    expires: i64,
     /// The second in which a use was last noted.
     noted: AtomicI64,
+    state: State,
+    checksum: [u8; CHECKSUM_LEN],
     usage: Arc<Usage>,
     actor: Actor,
     key: Arc<ApiKey>,
     account: Option<Arc<Account>>,
 }
 
-/// Whether a key may be used by who has shown its secret.
+/// Whether a key may be used by who has shown its secret, as long as it has not expired.
 #[derive(Clone, Copy)]
-enum InService {
-    Until(Option<Timestamp>),
+enum State {
+    InService,
     Disabled,
-    /// Its account is suspended, and the key expires then.
-    Suspended(Option<Timestamp>),
+    /// Its account is.
+    Suspended,
 }
 
-impl InService {
+impl State {
     fn of(key: &ApiKey, account: Option<&Account>) -> Self {
-        if key.is_disabled() {
-            return Self::Disabled;
-        }
         match account {
-            Some(account) if !account.status().is_active() => Self::Suspended(key.expires()),
-            _ => Self::Until(key.expires()),
-        }
-    }
-
-    fn check(self, now: Timestamp) -> Result<(), AuthError> {
-        match self {
-            Self::Disabled => Err(AuthError::Disabled),
-            Self::Until(Some(expires)) | Self::Suspended(Some(expires)) if expires <= now => {
-                Err(AuthError::Expired)
-            }
-            Self::Suspended(_) => Err(AuthError::Suspended),
-            Self::Until(_) => Ok(()),
+            _ if key.is_disabled() => Self::Disabled,
+            Some(account) if !account.status().is_active() => Self::Suspended,
+            _ => Self::InService,
         }
     }
 }
@@ -81,12 +71,13 @@ impl Authenticated {
     /// The key as it was found, used as it was before.
     pub(super) fn new(found: Found, usage: Arc<Usage>, checksum: [u8; CHECKSUM_LEN]) -> Self {
         let Found { key, account, seq } = found;
-        let in_service = InService::of(&key, account.as_deref());
+        let expires = key.expires().map_or(i64::MAX, Timestamp::as_millis);
+        let state = State::of(&key, account.as_deref());
         let subject = Subject::parse(&format!("key:{}", key.id())).expect("a short word is a subject");
         let seq = AtomicU64::new(seq.map_or(Self::NO_SEQ, Seq::get));
         let actor = Actor::new(key.owner(), subject);
         let noted = AtomicI64::new(i64::MIN);
-        Self(Arc::new(Entry { seq, in_service, checksum, noted, usage, actor, key, account }))
+        Self(Arc::new(Entry { seq, expires, noted, state, checksum, usage, actor, key, account }))
     }
 
     /// On whose behalf to act: the scope is that of the key's owner, the subject is `key:` and the key's id.
@@ -121,7 +112,12 @@ impl Authenticated {
     /// Whether who has shown the secret may use the key now, which is then noted: once a second, since what is noted is
     /// elsewhere in memory.
     pub(super) fn admit(&self, now: Timestamp, uses: &Uses) -> Result<(), AuthError> {
-        self.0.in_service.check(now)?;
+        match self.0.state {
+            State::Disabled => return Err(AuthError::Disabled),
+            _ if self.0.expires <= now.as_millis() => return Err(AuthError::Expired),
+            State::Suspended => return Err(AuthError::Suspended),
+            State::InService => {}
+        }
         let second = now.as_millis() / 1000;
         if self.0.noted.load(Ordering::Relaxed) != second {
             self.0.noted.store(second, Ordering::Relaxed);
