@@ -272,4 +272,10 @@ fn a_new_key_was_not_used_when_the_one_before_it_was() {
     let (salvaged, snapshot) = salvage(&bytes);
     assert_eq!(salvaged.lost.to_string(), "commit 12 is missing\n");
     assert_eq!(snapshot.key(first.id()).map(|key| &**key), Some(&first));
+    // Nor does it go with the owner of that.
+    let acme = &json(whole(&file)[account_line(&file, "Acme")])["account"];
+    let deleted = serde_json::json!([{"deleted": {"account_sid": acme["account_sid"], "revision": 1}}]);
+    let (salvaged, snapshot) = salvage(&and_then(&bytes, 14, deleted));
+    assert_eq!((salvaged.accounts, salvaged.keys_left_out), (0, 0));
+    assert_eq!(snapshot.key(first.id()).map(|key| &**key), Some(&first));
 }
