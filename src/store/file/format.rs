@@ -170,9 +170,12 @@ impl Header {
         }
     }
 
-    /// Whether these bytes, without a line feed, are the beginning of the header of a new file.
+    /// Whether these bytes, without a line feed, are the beginning of the header of a new file, of whatever version.
     pub(super) fn begins(bytes: &[u8]) -> bool {
-        [true, false].into_iter().any(|sealed| Self::new(sealed).line().starts_with(bytes))
+        let headers = (1..=VERSION).flat_map(|version| [true, false].map(|sealed| (version, sealed)));
+        headers
+            .into_iter()
+            .any(|(version, sealed)| Self { version, ..Self::new(sealed) }.line().starts_with(bytes))
     }
 }
 
