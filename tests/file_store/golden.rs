@@ -48,7 +48,7 @@ fn has(store: &FileStore, json: &str) {
 /// accounts, and the same history after commit `base`.
 #[track_caller]
 fn was_upgraded(
-    store: FileStore,
+    store: &FileStore,
     path: &Path,
     options: FileStoreOptions,
     json: &str,
@@ -56,7 +56,7 @@ fn was_upgraded(
     expected: &[&str],
 ) {
     let (seq, accounts) = (store.opened().seq, store.opened().accounts);
-    assert_eq!(history(&store, base), expected);
+    assert_eq!(history(store, base), expected);
     block_on(store.close());
     let verified = block_on(options.clone().verify(path)).unwrap();
     assert_eq!((verified.version, verified.seq, verified.accounts), (3, seq, accounts));
@@ -72,7 +72,7 @@ fn was_upgraded(
 
 /// Closes a file of the present format, of which nothing but the padding may have changed.
 #[track_caller]
-fn was_left(store: FileStore, path: &Path, text: &str) {
+fn was_left(store: &FileStore, path: &Path, text: &str) {
     block_on(store.close());
     let left = fs::read(path).unwrap();
     assert_eq!(left, text.trim_end_matches('\t').as_bytes(), "more than the padding changed");
@@ -130,7 +130,7 @@ fn a_file_of_format_1_opens_and_is_upgraded() {
     let (_folder, path, store) = opens(options.clone(), "accounts-1.log", "accounts-1.json");
     assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(1), Seq::new(7)));
     assert_eq!(store.opened().accounts, 3);
-    was_upgraded(store, &path, options, "accounts-1.json", 0, &HISTORY_1);
+    was_upgraded(&store, &path, options, "accounts-1.json", 0, &HISTORY_1);
 }
 
 const HISTORY_2: [&str; 13] = [
@@ -169,7 +169,7 @@ fn a_file_of_format_2_opens_and_is_upgraded() {
     let options = FileStoreOptions::default();
     let (_folder, path, store) = opens(options.clone(), "accounts-2.log", "accounts-2.json");
     assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(2), Seq::new(17)));
-    was_upgraded(store, &path, options, "accounts-2.json", 4, &HISTORY_2);
+    was_upgraded(&store, &path, options, "accounts-2.json", 4, &HISTORY_2);
 }
 
 const HISTORY_3: [&str; 14] = [
@@ -215,7 +215,7 @@ fn a_file_of_format_3_opens() {
     let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-3.log", "accounts-3.json");
     assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(34)));
     assert_eq!(history(&store, 20), HISTORY_3);
-    was_left(store, &path, &text);
+    was_left(&store, &path, &text);
 }
 
 /// The same, their secrets sealed: those of the base with one key, those of what was written later with another.
@@ -242,7 +242,7 @@ mod sealed {
         text("accounts-2-sealed.log");
         let (_folder, path, store) = opens(options(), "accounts-2-sealed.log", "accounts-2.json");
         assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(2), Seq::new(17)));
-        was_upgraded(store, &path, options(), "accounts-2.json", 4, &HISTORY_2);
+        was_upgraded(&store, &path, options(), "accounts-2.json", 4, &HISTORY_2);
     }
 
     #[test]
@@ -251,6 +251,6 @@ mod sealed {
         let (_folder, path, store) = opens(options(), "accounts-3-sealed.log", "accounts-3.json");
         assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(34)));
         assert_eq!(history(&store, 20), HISTORY_3);
-        was_left(store, &path, &text);
+        was_left(&store, &path, &text);
     }
 }

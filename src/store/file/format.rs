@@ -3,15 +3,16 @@
 //! A file is lines of text. Each is a checksum, a space, a JSON object, and a line feed:
 //!
 //! ```text
-//! 5c3d1f0e {"format":"gateway-accounts","version":2,"base":{"seq":41,"accounts":1},"sealed":false}
+//! 5c3d1f0e {"format":"gateway-accounts","version":3,"base":{"seq":41,"accounts":1,"keys":1},"sealed":false}
 //! 9f1b20aa {"account":{…}}
+//! 41c7d0b3 {"key":{…}}
 //! 3f0e77b1 {"seq":42,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"created":{…}}]}
 //! 07c1be55 {"seq":43,"joined":1,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"replaced":{…}}]}
 //! ```
 //!
 //! The checksum is the CRC-32 (IEEE 802.3, as in gzip) of the JSON text, in 8 lower-case hexadecimal digits. The first
-//! line is the header. Then comes the base: a line for each account that there was after commit `base.seq`. Every
-//! other line is a commit or a part of one. Commits that were written and synced together say so: `joined` is how
+//! line is the header. Then comes the base: a line for each account that there was after commit `base.seq`, and then one
+//! for each API key. Every other line is a commit or a part of one. Commits that were written and synced together say so: `joined` is how
 //! many of those before it a commit shares its sync with.
 
 use super::secrets::{Boxes, Secrets};
@@ -70,7 +71,7 @@ pub(super) enum LineError {
     Part { seq: Seq, expected: u64, found: u64 },
     #[error("it is {found} where {expected} belongs")]
     Kind { expected: &'static str, found: &'static str },
-    #[error("the file ends after {found} of the {expected} accounts of its base")]
+    #[error("the file ends after {found} of the {expected} lines of its base")]
     BaseEnds { expected: u64, found: u64 },
     #[error("it contradicts the lines before it: {0}")]
     Contradiction(String),
@@ -169,9 +170,12 @@ impl Header {
         }
     }
 
-    /// Whether these bytes, without a line feed, are the beginning of the header of a new file.
+    /// Whether these bytes, without a line feed, are the beginning of the header of a new file, of whatever version.
     pub(super) fn begins(bytes: &[u8]) -> bool {
-        [true, false].into_iter().any(|sealed| Self::new(sealed).line().starts_with(bytes))
+        let headers = (1..=VERSION).flat_map(|version| [true, false].map(|sealed| (version, sealed)));
+        headers
+            .into_iter()
+            .any(|(version, sealed)| Self { version, ..Self::new(sealed) }.line().starts_with(bytes))
     }
 }
 

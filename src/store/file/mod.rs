@@ -6,6 +6,7 @@ mod committer;
 mod compaction;
 mod disk;
 mod format;
+mod keys;
 mod log;
 mod parallel;
 mod partial;

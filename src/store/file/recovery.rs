@@ -18,6 +18,7 @@
 
 use super::disk::{DiskFile, read_full_at};
 use super::format::{self, Commit, Header, Line, LineError, NoHeader, PAD, ReadEvent};
+use super::keys::Keys;
 use super::reader::{ReadLine, read_lines};
 use super::secrets::Secrets;
 use super::size::Size;
@@ -32,7 +33,7 @@ use crate::snapshot::{Change, Conflict, Event, KeyEvent, Seq, Snapshot};
 use crate::store::live::History;
 use foldhash::quality::RandomState;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
@@ -250,53 +251,6 @@ impl Accounts {
     }
 }
 
-/// API keys by id, and their ids by the account whose they are.
-#[derive(Default)]
-struct Keys {
-    keys: HashMap<KeyId, Arc<ApiKey>, RandomState>,
-    /// In the order of ids, in which they are revoked when the account is deleted.
-    of_accounts: HashMap<AccountSid, BTreeSet<KeyId>, RandomState>,
-}
-
-impl Keys {
-    fn get(&self, id: KeyId) -> Result<Arc<ApiKey>, LineError> {
-        self.keys.get(&id).cloned().ok_or_else(|| contradiction(&Conflict::KeyMissing { id }))
-    }
-
-    /// Adds a key; gives it back if its id is taken.
-    fn insert(&mut self, key: Arc<ApiKey>) -> Result<(), Arc<ApiKey>> {
-        let Entry::Vacant(free) = self.keys.entry(key.id()) else { return Err(key) };
-        if let Scope::Account(sid) = key.owner() {
-            self.of_accounts.entry(sid).or_default().insert(key.id());
-        }
-        free.insert(key);
-        Ok(())
-    }
-
-    fn replace(&mut self, key: &Arc<ApiKey>) {
-        self.keys.insert(key.id(), Arc::clone(key));
-    }
-
-    fn remove(&mut self, id: KeyId) {
-        if let Some(key) = self.keys.remove(&id)
-            && let Scope::Account(sid) = key.owner()
-            && let Some(ids) = self.of_accounts.get_mut(&sid)
-        {
-            ids.remove(&id);
-        }
-    }
-
-    /// Takes away the keys of an account, in the order of their ids.
-    fn remove_all_of(&mut self, sid: AccountSid) -> Vec<Arc<ApiKey>> {
-        let ids = self.of_accounts.remove(&sid).unwrap_or_default();
-        ids.into_iter().filter_map(|id| self.keys.remove(&id)).collect()
-    }
-
-    fn into_all(self) -> impl Iterator<Item = Arc<ApiKey>> {
-        self.keys.into_values()
-    }
-}
-
 struct Divided {
     line: u64,
     offset: u64,
@@ -432,6 +386,10 @@ impl Replay {
         self.add_key(key)
     }
 
+    fn key(&self, id: KeyId) -> Result<Arc<ApiKey>, LineError> {
+        self.keys.get(id).cloned().ok_or_else(|| contradiction(&Conflict::KeyMissing { id }))
+    }
+
     /// Adds a key that is not there, of an account that is.
     fn add_key(&mut self, key: Arc<ApiKey>) -> Result<(), LineError> {
         if let Scope::Account(sid) = key.owner()
@@ -542,29 +500,29 @@ impl Replay {
                 Some(KeyEvent::Added(key))
             }
             ReadEvent::KeyReplaced(after) => {
-                let before = self.keys.get(after.id())?;
+                let before = self.key(after.id())?;
                 key_fits(after.id(), before.revision().next(), after.revision())?;
                 if before.owner() != after.owner() {
                     return Err(contradiction(&Conflict::KeyTaken { id: after.id() }));
                 }
                 // Who wrote it did not know of every use.
                 let after = after.used(before.last_used());
-                self.keys.replace(&after);
+                self.keys.put(Arc::clone(&after));
                 Some(KeyEvent::Replaced { before, after })
             }
             ReadEvent::KeyRevoked(id, revision) => {
-                let before = self.keys.get(id)?;
+                let before = self.key(id)?;
                 key_fits(id, revision, before.revision())?;
                 self.keys.remove(id);
                 Some(KeyEvent::Revoked(before))
             }
             ReadEvent::KeyUsed(id, at) => {
-                let Ok(before) = self.keys.get(id) else { return Ok(None) };
+                let Some(before) = self.keys.get(id).cloned() else { return Ok(None) };
                 let after = before.used(Some(at));
                 if after == before {
                     return Ok(None);
                 }
-                self.keys.replace(&after);
+                self.keys.put(Arc::clone(&after));
                 Some(KeyEvent::Used { before, after })
             }
             ReadEvent::Created(_) | ReadEvent::Replaced(_) | ReadEvent::Deleted(..) => None,

@@ -1,8 +1,10 @@
 use super::*;
+use crate::model::api_key::{ApiKeyRecord, KeyHash};
 use crate::model::record::tests::full;
 use crate::model::scope::Scope;
-use crate::snapshot::{Batch, Write};
+use crate::snapshot::{Batch, KeyWrite, Write};
 use crate::store::file::format::{Body, Place};
+use crate::store::live::Live;
 use std::path::Path;
 
 /// A file in memory that is only read.
@@ -60,6 +62,35 @@ fn account(n: u8) -> Arc<Account> {
     })
 }
 
+fn key(n: u8, owner: Scope) -> Arc<ApiKey> {
+    let record = ApiKeyRecord {
+        id: format!("{n:016}").parse().unwrap(),
+        owner,
+        label: "CI".parse().unwrap(),
+        hash: KeyHash::parse("$argon2id$").unwrap(),
+        last_four: "x7Q2".to_owned(),
+        created: Timestamp::from_millis(1),
+        created_by: "jane".parse().unwrap(),
+        expires: None,
+        disabled: false,
+        last_used: None,
+        revision: Revision::FIRST,
+    };
+    Arc::new(ApiKey::try_from(record).unwrap())
+}
+
+fn of(account: &Account) -> Scope {
+    Scope::Account(account.sid)
+}
+
+fn add(key: &Arc<ApiKey>) -> Write {
+    Write::Key(KeyWrite::Add { key: Arc::clone(key), at_most: 9 })
+}
+
+fn used(key: &ApiKey, millis: i64) -> Write {
+    Write::Key(KeyWrite::Use { id: key.id(), at: Timestamp::from_millis(millis) })
+}
+
 /// A file, where its lines begin and it ends, and the state after each of its commits.
 struct File {
     bytes: Vec<u8>,
@@ -70,30 +101,40 @@ struct File {
 }
 
 impl File {
-    fn new(base: &[Arc<Account>]) -> Self {
-        let header =
-            Header { accounts: base.len() as u64, base: Seq::new(base.len() as u64), ..Header::new(false) };
+    fn new(base: &[Arc<Account>], keys: &[Arc<ApiKey>]) -> Self {
+        let header = Header {
+            accounts: base.len() as u64,
+            keys: keys.len() as u64,
+            base: Seq::new(base.len() as u64),
+            ..Header::new(false)
+        };
         let mut file =
             Self { bytes: header.line(), starts: vec![0], snapshots: Vec::new(), ends: Vec::new() };
         for account in base {
             file.starts.push(file.bytes.len() as u64);
             format::write_account(account, &Secrets::default(), &mut file.bytes).unwrap();
         }
-        file.snapshots.push(Snapshot::from_accounts(header.base, base.iter().cloned()).unwrap());
+        for key in keys {
+            file.starts.push(file.bytes.len() as u64);
+            format::write_key(key, &mut file.bytes);
+        }
+        let snapshot = Snapshot::from_accounts(header.base, base.iter().cloned()).unwrap();
+        file.snapshots.push(snapshot.with_keys(keys.iter().cloned()).unwrap());
         file.ends.push(file.bytes.len() as u64);
         file
     }
 
-    /// Adds a commit, of which each of the parts has so many events, and which shares its sync with `joined` before it.
+    /// Adds a commit, of which each of the parts has so many writes, and which shares its sync with `joined` before it.
     fn commit(&mut self, joined: u64, parts: &[usize], writes: Vec<Write>) {
         let actor = Actor::new(Scope::Admin, "jane".parse().unwrap());
         let mut batch = Batch::new(actor, Timestamp::from_millis(7));
         batch.writes = writes;
         let (next, change) = self.snapshots.last().unwrap().apply(&batch).unwrap();
-        let mut events = change.events.iter();
+        // As the store writes it: what follows from a write is not said.
+        let mut writes = batch.writes.iter();
         for (part, count) in parts.iter().enumerate() {
             self.starts.push(self.bytes.len() as u64);
-            let entries = events.by_ref().take(*count).map(format::Entry::from);
+            let entries = writes.by_ref().take(*count).map(format::Entry::from);
             let more = part + 1 < parts.len();
             let body = Body::new(change.at, &change.actor, entries, more, &Secrets::default()).unwrap();
             body.write(Place { seq: change.seq, joined, part: part as u64 }, &mut self.bytes);
@@ -104,7 +145,7 @@ impl File {
 
     /// A file with a base, single commits, a group of three, and a commit of three parts.
     fn full() -> Self {
-        let mut file = Self::new(&[account(100), account(101)]);
+        let mut file = Self::new(&[account(100), account(101)], &[]);
         let created = |n| Write::Create(account(n));
         let mut renamed = Account::clone(&account(1));
         renamed.name = "Globex".parse().unwrap();
@@ -133,11 +174,19 @@ impl File {
             };
             Arc::new(bare)
         };
-        let mut file = Self::new(&[lean(100)]);
+        let keys = [key(7, Scope::Admin), key(8, of(&account(100)))];
+        let mut file = Self::new(&[lean(100)], &keys);
         let delete = |n, revision| Write::Delete { sid: account(n).sid, expected: Revision::new(revision) };
         file.commit(0, &[1], vec![Write::Create(lean(1))]);
         file.commit(0, &[1], vec![Write::Replace(lean(1))]);
         file.commit(1, &[0], vec![]);
+        let added = key(9, of(&account(1)));
+        file.commit(0, &[1], vec![add(&added)]);
+        file.commit(0, &[2], vec![used(&added, 5), used(&key(6, Scope::Admin), 5)]);
+        file.commit(0, &[1], vec![Write::Key(KeyWrite::Replace(added))]);
+        let revoke = KeyWrite::Revoke { id: keys[0].id(), expected: Revision::FIRST };
+        file.commit(0, &[1], vec![Write::Key(revoke)]);
+        // What keys the accounts have is revoked.
         file.commit(0, &[1, 1], vec![delete(1, 2), delete(100, 1)]);
         file
     }
@@ -151,14 +200,99 @@ impl File {
 #[track_caller]
 fn assert_same(a: &Snapshot, b: &Snapshot, what: &str) {
     assert!(a.seq() == b.seq() && a.iter().eq(b.iter()), "{what}: {a:?} {b:?}");
+    assert!(
+        a.keys().eq(b.keys()),
+        "{what}: {:#?} {:#?}",
+        a.keys().collect::<Vec<_>>(),
+        b.keys().collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn reads_back_what_was_written() {
-    let file = File::full();
+    for file in [File::full(), File::small()] {
+        let recovered = read(&file.bytes).unwrap();
+        assert_same(&recovered.snapshot, file.snapshots.last().unwrap(), "all");
+        assert_eq!((recovered.length, recovered.torn), (file.bytes.len() as u64, None));
+    }
+}
+
+/// What was revoked with its account is told, though the file does not say it; and of a key that was not there, or was
+/// used later, nothing is.
+#[test]
+fn the_history_tells_what_became_of_keys() {
+    let file = File::small();
+    let mut snapshot = file.snapshots[0].clone();
     let recovered = read(&file.bytes).unwrap();
-    assert_same(&recovered.snapshot, file.snapshots.last().unwrap(), "all");
-    assert_eq!((recovered.length, recovered.torn), (file.bytes.len() as u64, None));
+    let changes = Live::new(recovered.snapshot, recovered.history).kept();
+    for (change, expected) in changes.iter().zip(&file.snapshots[1..]) {
+        snapshot = snapshot.advance(change).unwrap();
+        assert_same(&snapshot, expected, &format!("commit {}", change.seq));
+    }
+    assert_eq!(changes.len() + 1, file.snapshots.len());
+    let told: Vec<_> = changes.iter().map(|change| change.events.len()).collect();
+    assert_eq!(told, [1, 1, 0, 1, 1, 1, 1, 4]);
+    // The writer of the replacement did not know of the use.
+    assert!(file.snapshots[6].keys().any(|key| key.last_used() == Some(Timestamp::from_millis(5))));
+}
+
+/// Keys that contradict what is before them, in lines that have their checksum.
+#[test]
+fn keys_that_do_not_follow_are_damage() {
+    let base = [account(100), account(101)];
+    let there = key(7, of(&account(100)));
+    let other = |owner| ApiKey::clone(&key(7, owner));
+    let at = |revision, key: ApiKey| {
+        let record = ApiKeyRecord { revision: Revision::new(revision), ..(&key).into() };
+        Arc::new(ApiKey::try_from(record).unwrap())
+    };
+    let [known, second] = [at(1, other(of(&account(100)))), at(2, other(of(&account(100))))];
+    let [admins, moved] = [other(Scope::Admin), other(of(&account(101)))].map(|key| at(2, key));
+    let [nobodys, new] = [key(8, of(&account(1))), at(2, ApiKey::clone(&key(8, Scope::Admin)))];
+    let table: [(&str, format::Entry<'_>, bool); 14] = [
+        ("an id that is taken", format::Entry::KeyAdded(&known, Revision::FIRST), false),
+        ("an id that another owner's has", format::Entry::KeyAdded(&admins, Revision::FIRST), false),
+        ("an account that is not there", format::Entry::KeyAdded(&nobodys, Revision::FIRST), false),
+        ("a new key that was written before", format::Entry::KeyAdded(&new, Revision::new(2)), false),
+        ("a new key", format::Entry::KeyAdded(&new, Revision::FIRST), true),
+        ("the same revision", format::Entry::KeyReplaced(&known, Revision::FIRST), false),
+        ("two revisions on", format::Entry::KeyReplaced(&second, Revision::new(3)), false),
+        ("the next revision", format::Entry::KeyReplaced(&second, Revision::new(2)), true),
+        ("another owner", format::Entry::KeyReplaced(&admins, Revision::new(2)), false),
+        ("another account", format::Entry::KeyReplaced(&moved, Revision::new(2)), false),
+        ("a key that is not there", format::Entry::KeyReplaced(&new, Revision::new(2)), false),
+        (
+            "the revocation of another revision",
+            format::Entry::KeyRevoked(there.id(), Revision::new(2)),
+            false,
+        ),
+        ("the revocation of none", format::Entry::KeyRevoked(new.id(), Revision::FIRST), false),
+        ("a use of none", format::Entry::KeyUsed(new.id(), Timestamp::from_millis(1)), true),
+    ];
+    for (what, entry, is_good) in table {
+        let mut file = File::new(&base, &[Arc::clone(&there)]);
+        let line = (file.starts.len() as u64 + 1, file.bytes.len() as u64);
+        let actor = Actor::new(Scope::Admin, "jane".parse().unwrap());
+        let secrets = Secrets::default();
+        let body = Body::new(Timestamp::default(), &actor, [entry].into_iter(), false, &secrets).unwrap();
+        body.write(Place { seq: Seq::new(3), joined: 0, part: 0 }, &mut file.bytes);
+        if is_good {
+            read(&file.bytes).unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        } else {
+            assert_eq!(damage(&file.bytes, what), line, "{what}");
+        }
+    }
+    // In the base likewise.
+    for keys in [[Arc::clone(&there), known], [there, nobodys]] {
+        let mut bytes = Header { accounts: 2, keys: 2, base: Seq::new(2), ..Header::new(false) }.line();
+        for account in &base {
+            format::write_account(account, &Secrets::default(), &mut bytes).unwrap();
+        }
+        format::write_key(&keys[0], &mut bytes);
+        let last = bytes.len() as u64;
+        format::write_key(&keys[1], &mut bytes);
+        assert_eq!(damage(&bytes, "a base"), (5, last));
+    }
 }
 
 #[test]
@@ -193,11 +327,15 @@ fn a_file_cut_anywhere_opens_with_the_commits_before_the_cut() {
 
 #[test]
 fn a_file_that_was_created_and_not_completed_is_new() {
-    let header = Header::new(false).line();
-    for cut in 0..header.len() {
-        let recovered = read(&header[..cut]).unwrap();
-        assert!(recovered.header.is_none() && recovered.length == 0, "cut at {cut}");
-        assert_eq!(recovered.torn.map(|torn| torn.bytes), (cut > 0).then_some(cut as u64));
+    // Also by a program of an earlier version.
+    for version in 1..=format::VERSION {
+        let header = Header { version, ..Header::new(version % 2 == 0) }.line();
+        for cut in 0..header.len() {
+            let recovered =
+                read(&header[..cut]).unwrap_or_else(|error| panic!("{version}, {cut}: {error:?}"));
+            assert!(recovered.header.is_none() && recovered.length == 0, "cut at {cut}");
+            assert_eq!(recovered.torn.map(|torn| torn.bytes), (cut > 0).then_some(cut as u64));
+        }
     }
     assert!(read(&[0; 100]).unwrap().header.is_none());
 }
@@ -205,10 +343,14 @@ fn a_file_that_was_created_and_not_completed_is_new() {
 /// The base was synced before the file got its name.
 #[test]
 fn a_file_cut_in_its_base_is_damaged() {
-    let file = File::full();
-    for cut in file.starts[1]..file.ends[0] - 1 {
-        damage(&file.bytes[..cut as usize], &format!("cut at {cut}"));
+    for file in [File::full(), File::small()] {
+        for cut in file.starts[1]..file.ends[0] - 1 {
+            damage(&file.bytes[..cut as usize], &format!("cut at {cut}"));
+        }
     }
+    let file = File::small();
+    assert_eq!(damage(&file.bytes[..file.starts[2] as usize], "no key"), (3, file.starts[2]));
+    let file = File::full();
     // Even where a line ends.
     assert_eq!(damage(&file.bytes[..file.starts[2] as usize], "one account less"), (3, file.starts[2]));
 }
@@ -302,6 +444,26 @@ fn lines_that_are_whole_but_do_not_follow_are_damage() {
     ] {
         let bytes: Vec<u8> = order.iter().flat_map(|n| line(*n)).copied().collect();
         assert_eq!(damage(&bytes, &format!("{order:?}")).0, at, "{order:?}");
+    }
+
+    // One account and two keys in the base.
+    let file = File::small();
+    let starts: Vec<u64> = file.starts.iter().copied().chain([file.bytes.len() as u64]).collect();
+    let line = |n: usize| &file.bytes[starts[n] as usize..starts[n + 1] as usize];
+    for (order, at) in [
+        // A key missing, twice, before the account, and after a commit.
+        (vec![0, 1, 2, 4], 4),
+        (vec![0, 1, 2, 2], 4),
+        (vec![0, 2, 1, 3], 2),
+        (vec![0, 1, 2, 3, 3], 5),
+        (vec![0, 1, 2, 3, 4, 2], 6),
+        // Another account, and another commit.
+        (vec![0, 1, 1, 2, 3], 3),
+        (vec![0, 1, 2, 1, 3], 4),
+        (vec![0, 1, 4, 2, 3], 3),
+    ] {
+        let bytes: Vec<u8> = order.iter().flat_map(|n| line(*n)).copied().collect();
+        assert_eq!(damage(&bytes, &format!("with keys: {order:?}")).0, at, "{order:?}");
     }
 }
 

@@ -2,16 +2,16 @@
 
 use super::report::{Findings, LeftOut, Loss, WhyLeftOut};
 use crate::model::account::Account;
-use crate::model::api_key::{ApiKey, KeyId};
+use crate::model::api_key::ApiKey;
 use crate::model::field::Field;
 use crate::model::record::AccountRecord;
-use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::snapshot::{Conflict, Seq};
 use crate::store::file::disk::{DiskFile, read_full_at};
 use crate::store::file::format::{
     Commit, Header, Line, LineError, MAX_LINE, Place, ReadEvent, whole_lines_in,
 };
+use crate::store::file::keys::Keys;
 use crate::store::file::reader::{BadLine, ReadLine, read_lines};
 use crate::store::file::recovery::TornTail;
 use crate::store::file::secrets::{Boxes, Secrets};
@@ -43,14 +43,16 @@ pub(super) struct Reading<'a> {
     header: Option<Header>,
     secrets: &'a Secrets,
     accounts: HashMap<AccountSid, (u64, Kept)>,
-    keys: HashMap<KeyId, Arc<ApiKey>>,
+    keys: Keys,
     /// Counts what was written, for the order.
     order: u64,
     /// The line that was taken last.
     line: u64,
     /// How many lines of the base there were, those that do not read included.
     base_lines: u64,
-    base_found: u64,
+    /// How many accounts of it were found, and how many keys.
+    base_accounts: u64,
+    base_keys: u64,
     /// The part of a commit that was read last.
     last: Option<Last>,
     /// The first line that does not have its checksum, as long as nothing says that it was synced.
@@ -88,12 +90,13 @@ impl<'a> Reading<'a> {
             header,
             secrets,
             accounts: HashMap::new(),
-            keys: HashMap::new(),
+            keys: Keys::default(),
             order: 0,
             // Without a header, the first line is one that does not read.
             line: header.map_or(0, |_| 1),
             base_lines: 0,
-            base_found: 0,
+            base_accounts: 0,
+            base_keys: 0,
             last: None,
             suspect: None,
             lost: Findings::default(),
@@ -110,7 +113,7 @@ impl<'a> Reading<'a> {
 
     /// Whether anything in the file is ours.
     pub(super) fn found_any(&self) -> bool {
-        self.base_found > 0 || self.last.is_some()
+        self.base_accounts + self.base_keys > 0 || self.last.is_some()
     }
 
     fn take(&mut self, file: &dyn DiskFile, line: ReadLine) -> io::Result<()> {
@@ -245,7 +248,7 @@ impl<'a> Reading<'a> {
             let error = LineError::Contradiction(conflict.to_string());
             return self.lose_line(offset, bytes, error.to_string());
         }
-        self.base_found += 1;
+        self.base_accounts += 1;
         self.put(account);
     }
 
@@ -255,13 +258,14 @@ impl<'a> Reading<'a> {
             return self.lose_line(offset, bytes, error.to_string());
         }
         self.base_lines += 1;
-        if self.keys.contains_key(&key.id()) {
-            let conflict = Conflict::KeyTaken { id: key.id() };
-            let error = LineError::Contradiction(conflict.to_string());
-            return self.lose_line(offset, bytes, error.to_string());
+        match self.keys.insert(key) {
+            Ok(()) => self.base_keys += 1,
+            Err(key) => {
+                let conflict = Conflict::KeyTaken { id: key.id() };
+                let error = LineError::Contradiction(conflict.to_string());
+                self.lose_line(offset, bytes, error.to_string());
+            }
         }
-        self.base_found += 1;
-        self.keys.insert(key.id(), key);
     }
 
     fn take_commit(&mut self, commit: Commit<Kept>, offset: u64, bytes: u64) {
@@ -288,19 +292,26 @@ impl<'a> Reading<'a> {
         self.last = Some(Last { place, more, start });
         for event in events {
             match event {
-                ReadEvent::Created(account) | ReadEvent::Replaced(account) => self.put(account),
+                ReadEvent::Created(account) => {
+                    // If there was one of its SID, the line is lost that deleted it, and with it its keys.
+                    self.keys.remove_all_of(sid(&account));
+                    self.put(account);
+                }
+                ReadEvent::Replaced(account) => self.put(account),
                 ReadEvent::Deleted(sid, _) => {
                     self.accounts.remove(&sid);
-                    self.keys.retain(|_, key| key.owner() != Scope::Account(sid));
+                    self.keys.remove_all_of(sid);
                 }
-                ReadEvent::KeyAdded(key) | ReadEvent::KeyReplaced(key) => {
-                    let used = self.keys.get(&key.id()).and_then(|before| before.last_used());
-                    self.keys.insert(key.id(), key.used(used));
+                ReadEvent::KeyAdded(key) => self.keys.put(key),
+                ReadEvent::KeyReplaced(key) => {
+                    let used = self.keys.get(key.id()).and_then(|before| before.last_used());
+                    self.keys.put(key.used(used));
                 }
-                ReadEvent::KeyRevoked(id, _) => drop(self.keys.remove(&id)),
+                ReadEvent::KeyRevoked(id, _) => self.keys.remove(id),
                 ReadEvent::KeyUsed(id, at) => {
-                    if let Some(key) = self.keys.get_mut(&id) {
-                        *key = key.used(Some(at));
+                    if let Some(key) = self.keys.get(id) {
+                        let used = key.used(Some(at));
+                        self.keys.put(used);
                     }
                 }
             }
@@ -351,10 +362,13 @@ impl<'a> Reading<'a> {
 
     pub(super) fn finish(mut self) -> Found {
         self.lose_last_parts();
-        if let Some(header) = self.header
-            && self.base_found < header.lines()
-        {
-            self.lost.push(Loss::Base { expected: header.lines(), found: self.base_found });
+        if let Some(Header { accounts, keys, .. }) = self.header {
+            if self.base_accounts < accounts {
+                self.lost.push(Loss::Base { expected: accounts, found: self.base_accounts });
+            }
+            if self.base_keys < keys {
+                self.lost.push(Loss::BaseKeys { expected: keys, found: self.base_keys });
+            }
         }
         let base = self.header.map_or(Seq::START, |header| header.base);
         let seq = self.last.as_ref().map_or(base, |last| last.place.seq);
@@ -366,7 +380,7 @@ impl<'a> Reading<'a> {
                 Err(left_out) => unsaved.push(*left_out),
             }
         }
-        let keys = self.keys.into_values().collect();
+        let keys = self.keys.into_all().collect();
         Found { seq, accounts, keys, unsaved, lost: self.lost }
     }
 }

@@ -42,7 +42,8 @@ impl Salvaged {
     /// compare with what is known of it, such as the [`Backup`](crate::Backup) that it was.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.lost.is_empty() && self.left_out.is_empty() && self.torn_tail.is_none()
+        let nothing_lost = self.lost.is_empty() && self.torn_tail.is_none();
+        nothing_lost && self.left_out.is_empty() && self.keys_left_out == 0
     }
 }
 
@@ -122,6 +123,13 @@ pub enum Loss {
         /// How many were found.
         found: u64,
     },
+    /// API keys of the base.
+    BaseKeys {
+        /// How many there were.
+        expected: u64,
+        /// How many were found.
+        found: u64,
+    },
     /// Whole commits.
     Commits {
         /// The first that is missing.
@@ -148,6 +156,9 @@ impl fmt::Display for Loss {
             }
             Self::Base { expected, found } => {
                 write!(f, "of the {expected} accounts that the file began with, {found} were found")
+            }
+            Self::BaseKeys { expected, found } => {
+                write!(f, "of the {expected} API keys that the file began with, {found} were found")
             }
             Self::Commits { first, last } if first == last => write!(f, "commit {first} is missing"),
             Self::Commits { first, last } => write!(f, "commits {first} to {last} are missing"),

@@ -3,6 +3,8 @@
 #![cfg(feature = "file")]
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
+mod keys;
+
 use futures_lite::future::block_on;
 use gateway_accounts::{
     Account, AccountPatch, AccountRecord, AccountSid, AccountStore, Accounts, Actor, Field, FileStore,
@@ -49,6 +51,7 @@ fn check(new: &Path, salvaged: &Salvaged) -> Snapshot {
     let verified = block_on(FileStore::verify(new)).unwrap();
     assert_eq!((verified.version, verified.torn_tail), (3, None));
     assert_eq!((verified.seq, verified.accounts), (salvaged.seq, salvaged.accounts));
+    assert_eq!(verified.keys, salvaged.keys);
     assert_eq!(verified.bytes, salvaged.bytes);
     assert_eq!(verified.bytes, fs::metadata(new).unwrap().len());
     let store = block_on(FileStore::open(new)).unwrap();
@@ -150,11 +153,11 @@ fn applied(lines: &[&[u8]]) -> BTreeMap<String, serde_json::Value> {
             put(&json["account"]);
         }
         for event in json["events"].as_array().into_iter().flatten() {
-            match event.as_object().unwrap().iter().next().unwrap() {
-                (kind, account) if kind != "deleted" => drop(put(account)),
-                (_, deleted) => {
-                    put(&serde_json::json!({"account_sid": deleted["account_sid"]}));
-                }
+            let (kind, value) = event.as_object().unwrap().iter().next().unwrap();
+            match kind.as_str() {
+                "created" | "replaced" => drop(put(value)),
+                "deleted" => drop(put(&serde_json::json!({"account_sid": value["account_sid"]}))),
+                _ => {}
             }
         }
     }
