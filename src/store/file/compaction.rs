@@ -21,6 +21,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// A file on its way to be rewritten, in steps.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ pub(super) struct Compaction {
     /// How much has been written.
     length: u64,
     lines: Vec<u8>,
+    next_pause: Option<Instant>,
 }
 
 /// What is written next.
@@ -73,6 +75,9 @@ enum Next {
 
 /// So much is written at a time, and synced, so that no commit waits long behind what is being written.
 const STEP: usize = if cfg!(test) { 2 << 10 } else { 128 << 10 };
+
+/// For how long others wait at least before they go first.
+const TURN: Duration = Duration::from_micros(200);
 
 /// How many accounts are turned into lines before others go first: a few tens of microseconds.
 const AT_ONCE: usize = 32;
@@ -107,15 +112,14 @@ impl Compaction {
             base: 0,
             length: 0,
             lines: Vec::new(),
+            next_pause: None,
         }
     }
 
     /// Goes on. Whether there is more to do before [`Compaction::complete`] is quick.
     pub(super) fn step(&mut self) -> io::Result<bool> {
         while self.lines.len() < STEP {
-            // Whoever waits for a commit goes first. Otherwise they wait for the end of this thread's turn, which is
-            // milliseconds.
-            std::thread::yield_now();
+            self.give_way();
             let lines = self.lines.len();
             let in_base = matches!(self.next, Next::Untouched(_) | Next::Touched(_) | Next::Keys(_));
             self.next = match std::mem::replace(&mut self.next, Next::Rest) {
@@ -135,6 +139,22 @@ impl Compaction {
         }
         self.write()?;
         Ok(!matches!(self.next, Next::Rest) || self.left() > CAUGHT_UP)
+    }
+
+    /// Lets whoever waits for a commit go first: otherwise they wait for the end of this thread's turn, which is
+    /// milliseconds. On a machine that is busy with other things that may take long; then it goes on for as long before
+    /// it does so again, so that it does not fall behind. The first step is short enough not to.
+    fn give_way(&mut self) {
+        if self.length == 0 {
+            return;
+        }
+        let start = Instant::now();
+        let next = *self.next_pause.get_or_insert(start + TURN);
+        if next <= start {
+            std::thread::yield_now();
+            let end = Instant::now();
+            self.next_pause = Some(end + (end - start).max(TURN));
+        }
     }
 
     /// Does all that is left, and syncs. The file, locked, and its length.
@@ -182,6 +202,8 @@ impl Compaction {
         file.sync()?;
         self.length += self.lines.len() as u64;
         self.lines.clear();
+        // Others went while it was synced.
+        self.next_pause = None;
         Ok(())
     }
 
