@@ -33,8 +33,11 @@ pub(super) struct Compaction {
     file: Option<Arc<dyn DiskFile>>,
     secrets: Secrets,
     old: Arc<dyn DiskFile>,
-    /// Where the old file ends.
+    /// Where the old file ends, and where it ended when this began.
     old_end: Arc<AtomicU64>,
+    began_at: u64,
+    /// How long the new file is without what was committed meanwhile, once it has all else.
+    clean: Option<u64>,
     /// Up to where what is in the old file is in the new one.
     old_done: u64,
     /// All accounts, and the kept changes, as of `old_done`.
@@ -95,14 +98,17 @@ impl Compaction {
         secrets: Secrets,
         base_expected: u64,
     ) -> Self {
+        let began_at = old_end.load(Ordering::Acquire);
         Self {
             disk,
             path,
             file: None,
             secrets,
             old,
-            old_done: old_end.load(Ordering::Acquire),
+            old_done: began_at,
             old_end,
+            began_at,
+            clean: None,
             snapshot: live.snapshot(),
             changes: live.kept(),
             before: HashMap::new(),
@@ -135,6 +141,7 @@ impl Compaction {
             }
         }
         if matches!(self.next, Next::Rest) && self.lines.len() < STEP {
+            self.clean.get_or_insert(self.length + self.lines.len() as u64);
             self.copy(STEP)?;
         }
         self.write()?;
@@ -169,6 +176,12 @@ impl Compaction {
             return Err(io::Error::other("another process has locked the rewritten file"));
         }
         Ok((Arc::clone(file), self.length))
+    }
+
+    /// Whether the file as it was when this began is not even half as long now: then more was thought to be superseded
+    /// than was.
+    pub(super) fn gained_little(&self) -> bool {
+        self.clean.is_some_and(|clean| clean > self.began_at / 2)
     }
 
     /// By how much the base is heavier than was thought, once it has been written.

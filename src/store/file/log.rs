@@ -264,8 +264,9 @@ impl Log {
         }
         self.size.base = self.size.base.saturating_add_signed(compaction.base_misjudged());
         self.end.store(length, Ordering::Release);
-        // If this gained little, what is superseded was not counted right, and the next would gain as little.
-        self.compact_above = if length > self.length / 2 { length + length / 4 } else { 0 };
+        // Then what is superseded was not counted right, and the next would gain as little. What was committed meanwhile
+        // says nothing of that.
+        self.compact_above = if compaction.gained_little() { length + length / 4 } else { 0 };
         self.length = length;
         Ok(std::mem::replace(&mut self.file, file))
     }

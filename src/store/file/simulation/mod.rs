@@ -27,7 +27,7 @@ use super::format::PAD;
 use super::log::{Log, LogOptions};
 use super::secrets::Secrets;
 use super::staging::Prepared;
-use crate::snapshot::{Batch, Change};
+use crate::snapshot::{Batch, Change, Write};
 use crate::store::CommitError;
 use disk::{Fault, SimDisk};
 use program::{simulate, simulate_fixed};
@@ -205,6 +205,30 @@ fn a_header_that_was_not_synced_is_not_built_upon() {
         disk.restart();
         open(&disk).unwrap_or_else(|error| panic!("an error at operation {at}, seed {seed}: {error}"));
     }
+}
+
+/// What is committed while a file is rewritten is as much superseded as what was before, and is not taken for a sign
+/// that rewriting gains nothing.
+#[test]
+fn a_file_that_grew_while_it_was_rewritten_is_rewritten_again() {
+    let options = LogOptions { history: 1, worth_compacting: 1, secrets: Secrets::default() };
+    let mut log = Log::open(Arc::new(SimDisk::new(0)), Path::new(PATH), options).unwrap().0;
+    let created = commit(&mut log, batch_longer_by(1, 0)).unwrap();
+    let mut account = Arc::clone(created.events[0].after().unwrap());
+    let mut edit = |log: &mut Log| {
+        let change = commit(log, empty_batch().with(Write::Replace(Arc::clone(&account)))).unwrap();
+        account = Arc::clone(change.events[0].after().unwrap());
+    };
+    while !log.wants_compaction() {
+        edit(&mut log);
+    }
+    let mut compaction = log.begin_compaction().unwrap();
+    for _ in 0..40 {
+        edit(&mut log);
+    }
+    while compaction.step().unwrap() {}
+    log.finish_compaction(compaction).unwrap();
+    assert!(log.wants_compaction());
 }
 
 /// That the simulation can fail: each mistake is found within so many programs.
