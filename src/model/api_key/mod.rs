@@ -16,6 +16,7 @@ use crate::model::account::Revision;
 use crate::model::scope::Scope;
 use crate::model::subject::Subject;
 use crate::model::timestamp::Timestamp;
+#[cfg(feature = "file")]
 use std::sync::Arc;
 
 /// One of the *Account API keys*, or a key of a service provider or an admin: what a customer's programs show to be
