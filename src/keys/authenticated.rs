@@ -1,10 +1,12 @@
 //! Who has shown an API key.
 
+use super::auth_error::AuthError;
 use super::uses::Usage;
 use crate::access::Actor;
 use crate::model::account::Account;
 use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::subject::Subject;
+use crate::model::timestamp::Timestamp;
 use crate::snapshot::Seq;
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +18,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone)]
 pub struct Authenticated(Arc<Entry>);
 
+/// What is needed each time comes first, and in few places of memory.
+#[repr(C)]
 struct Entry {
-    actor: Actor,
-    key: Arc<ApiKey>,
-    account: Option<Arc<Account>>,
     /// The number of a commit as of which key and account are these.
     seq: AtomicU64,
-    usage: Arc<Usage>,
+    usage: Usage,
+    expires: Option<Timestamp>,
+    disabled: bool,
+    suspended: bool,
+    key: Arc<ApiKey>,
+    account: Option<Arc<Account>>,
+    actor: Actor,
 }
 
 /// A key and its account, as they are in the store.
@@ -38,12 +45,31 @@ impl Authenticated {
     /// What no commit has for its number.
     const NO_SEQ: u64 = u64::MAX;
 
-    /// The key as it was found, used as it was before.
-    pub(super) fn new(found: Found, usage: Arc<Usage>) -> Self {
+    pub(super) fn new(found: Found) -> Self {
         let Found { key, account, seq } = found;
         let subject = Subject::parse(&format!("key:{}", key.id())).expect("a short word is a subject");
-        let seq = AtomicU64::new(seq.map_or(Self::NO_SEQ, Seq::get));
-        Self(Arc::new(Entry { actor: Actor::new(key.owner(), subject), key, account, seq, usage }))
+        Self(Arc::new(Entry {
+            seq: AtomicU64::new(seq.map_or(Self::NO_SEQ, Seq::get)),
+            usage: Usage::of(&key),
+            expires: key.expires(),
+            disabled: key.is_disabled(),
+            suspended: account.as_ref().is_some_and(|account| !account.status().is_active()),
+            actor: Actor::new(key.owner(), subject),
+            key,
+            account,
+        }))
+    }
+
+    /// Whether the key may be used now.
+    pub(super) fn check(&self, now: Timestamp) -> Result<(), AuthError> {
+        let Entry { disabled, expires, suspended, .. } = &*self.0;
+        if *disabled {
+            return Err(AuthError::Disabled);
+        }
+        if expires.is_some_and(|expires| expires <= now) {
+            return Err(AuthError::Expired);
+        }
+        if *suspended { Err(AuthError::Suspended) } else { Ok(()) }
     }
 
     /// On whose behalf to act: the scope is that of the key's owner, the subject is `key:` and the key's id.
@@ -70,7 +96,7 @@ impl Authenticated {
         self.0.account.as_ref()
     }
 
-    pub(super) fn usage(&self) -> &Arc<Usage> {
+    pub(super) fn usage(&self) -> &Usage {
         &self.0.usage
     }
 
@@ -90,8 +116,7 @@ impl Authenticated {
             self.0.seq.store(found.seq.map_or(Self::NO_SEQ, Seq::get), Ordering::Release);
             return self;
         }
-        let usage = Arc::clone(&self.0.usage);
-        Self::new(found, usage)
+        Self::new(found)
     }
 
     /// Whether the two are one in memory.

@@ -8,7 +8,7 @@ use super::params::HashParams;
 use super::pool::{For, HashPool, new_salt};
 use super::stored::StoredHash;
 use super::token::ParsedToken;
-use super::uses::{Rehash, Usage, Uses};
+use super::uses::{Rehash, Uses};
 use crate::access::Actor;
 use crate::clock::{Clock, SystemClock};
 use crate::model::account::Account;
@@ -183,17 +183,9 @@ impl Authenticator {
 
     /// Whether who has shown the right secret may use the key.
     fn admit(&self, known: Authenticated) -> Result<Authenticated, AuthError> {
-        let (key, now) = (known.key(), self.clock.now());
-        if key.is_disabled() {
-            return Err(AuthError::Disabled);
-        }
-        if key.is_expired(now) {
-            return Err(AuthError::Expired);
-        }
-        if known.account().is_some_and(|account| !account.status().is_active()) {
-            return Err(AuthError::Suspended);
-        }
-        self.shared.uses.note(known.usage(), now);
+        let now = self.clock.now();
+        known.check(now)?;
+        self.shared.uses.note(&known, now);
         Ok(known)
     }
 
@@ -227,8 +219,7 @@ impl Authenticator {
             let known = match self.shared.recognized.get(&of) {
                 Some(known) if known.key().hash == *against => self.renew(of, known, found),
                 _ => {
-                    let usage = Arc::new(Usage::of(&found.key));
-                    let known = Authenticated::new(found, usage);
+                    let known = Authenticated::new(found);
                     self.shared.recognized.insert(of, known.clone());
                     known
                 }
