@@ -1,8 +1,7 @@
 //! Who has shown an API key.
 
 use super::auth_error::AuthError;
-use super::token::CHECKSUM_LEN;
-use super::uses::{Usage, Uses};
+use super::uses::Usage;
 use crate::access::Actor;
 use crate::model::account::Account;
 use crate::model::api_key::{ApiKey, KeyId};
@@ -11,7 +10,7 @@ use crate::model::timestamp::Timestamp;
 use crate::snapshot::Seq;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Who has shown an API key: on whose behalf to act, and with which key and account. Cloning it shares it.
 ///
@@ -19,40 +18,18 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 #[derive(Clone)]
 pub struct Authenticated(Arc<Entry>);
 
-/// In the order in which it lies in memory: what is asked for each time is within one line of the processor's cache.
+/// What is needed each time comes first, and in few places of memory.
 #[repr(C)]
 struct Entry {
     /// The number of a commit as of which key and account are these.
     seq: AtomicU64,
-    /// Key and account, as far as they are asked whether the key may be used.
-    expires: i64,
-    /// The second in which a use was last noted.
-    noted: AtomicI64,
-    state: State,
-    checksum: [u8; CHECKSUM_LEN],
-    usage: Arc<Usage>,
-    actor: Actor,
+    usage: Usage,
+    expires: Option<Timestamp>,
+    disabled: bool,
+    suspended: bool,
     key: Arc<ApiKey>,
     account: Option<Arc<Account>>,
-}
-
-/// Whether a key may be used by who has shown its secret, as long as it has not expired.
-#[derive(Clone, Copy)]
-enum State {
-    InService,
-    Disabled,
-    /// Its account is.
-    Suspended,
-}
-
-impl State {
-    fn of(key: &ApiKey, account: Option<&Account>) -> Self {
-        match account {
-            _ if key.is_disabled() => Self::Disabled,
-            Some(account) if !account.status().is_active() => Self::Suspended,
-            _ => Self::InService,
-        }
-    }
+    actor: Actor,
 }
 
 /// A key and its account, as they are in the store.
@@ -68,16 +45,31 @@ impl Authenticated {
     /// What no commit has for its number.
     const NO_SEQ: u64 = u64::MAX;
 
-    /// The key as it was found, used as it was before.
-    pub(super) fn new(found: Found, usage: Arc<Usage>, checksum: [u8; CHECKSUM_LEN]) -> Self {
+    pub(super) fn new(found: Found) -> Self {
         let Found { key, account, seq } = found;
-        let expires = key.expires().map_or(i64::MAX, Timestamp::as_millis);
-        let state = State::of(&key, account.as_deref());
         let subject = Subject::parse(&format!("key:{}", key.id())).expect("a short word is a subject");
-        let seq = AtomicU64::new(seq.map_or(Self::NO_SEQ, Seq::get));
-        let actor = Actor::new(key.owner(), subject);
-        let noted = AtomicI64::new(i64::MIN);
-        Self(Arc::new(Entry { seq, expires, noted, state, checksum, usage, actor, key, account }))
+        Self(Arc::new(Entry {
+            seq: AtomicU64::new(seq.map_or(Self::NO_SEQ, Seq::get)),
+            usage: Usage::of(&key),
+            expires: key.expires(),
+            disabled: key.is_disabled(),
+            suspended: account.as_ref().is_some_and(|account| !account.status().is_active()),
+            actor: Actor::new(key.owner(), subject),
+            key,
+            account,
+        }))
+    }
+
+    /// Whether the key may be used now.
+    pub(super) fn check(&self, now: Timestamp) -> Result<(), AuthError> {
+        let Entry { disabled, expires, suspended, .. } = &*self.0;
+        if *disabled {
+            return Err(AuthError::Disabled);
+        }
+        if expires.is_some_and(|expires| expires <= now) {
+            return Err(AuthError::Expired);
+        }
+        if *suspended { Err(AuthError::Suspended) } else { Ok(()) }
     }
 
     /// On whose behalf to act: the scope is that of the key's owner, the subject is `key:` and the key's id.
@@ -104,26 +96,8 @@ impl Authenticated {
         self.0.account.as_ref()
     }
 
-    /// Whether this is the checksum of the token.
-    pub(super) fn has_checksum(&self, checksum: [u8; CHECKSUM_LEN]) -> bool {
-        self.0.checksum == checksum
-    }
-
-    /// Whether who has shown the secret may use the key now, which is then noted: once a second, since what is noted is
-    /// elsewhere in memory.
-    pub(super) fn admit(&self, now: Timestamp, uses: &Uses) -> Result<(), AuthError> {
-        match self.0.state {
-            State::Disabled => return Err(AuthError::Disabled),
-            _ if self.0.expires <= now.as_millis() => return Err(AuthError::Expired),
-            State::Suspended => return Err(AuthError::Suspended),
-            State::InService => {}
-        }
-        let second = now.as_millis() / 1000;
-        if self.0.noted.load(Ordering::Relaxed) != second {
-            self.0.noted.store(second, Ordering::Relaxed);
-            uses.note(&self.0.usage, now);
-        }
-        Ok(())
+    pub(super) fn usage(&self) -> &Usage {
+        &self.0.usage
     }
 
     /// Whether key and account are known to be these as of this commit.
@@ -142,8 +116,7 @@ impl Authenticated {
             self.0.seq.store(found.seq.map_or(Self::NO_SEQ, Seq::get), Ordering::Release);
             return self;
         }
-        let usage = Arc::clone(&self.0.usage);
-        Self::new(found, usage, self.0.checksum)
+        Self::new(found)
     }
 
     /// Whether the two are one in memory.

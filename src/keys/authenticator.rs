@@ -8,7 +8,7 @@ use super::params::HashParams;
 use super::pool::{For, HashPool, new_salt};
 use super::stored::StoredHash;
 use super::token::ParsedToken;
-use super::uses::{Rehash, Usage, Uses};
+use super::uses::{Rehash, Uses};
 use crate::access::Actor;
 use crate::clock::{Clock, SystemClock};
 use crate::model::account::Account;
@@ -140,7 +140,7 @@ impl Authenticator {
         let token = ParsedToken::parse(token).map_err(AuthError::Malformed)?;
         self.shared.fingerprints.make_key(&*self.random).map_err(AuthError::Random)?;
         // There is a key now.
-        let of = self.shared.fingerprints.of(token.distinct()).ok_or(AuthError::Busy)?;
+        let of = self.shared.fingerprints.get(&token).ok_or(AuthError::Busy)?;
         self.check(&token, of).await
     }
 
@@ -149,25 +149,12 @@ impl Authenticator {
     /// key.
     #[must_use]
     pub fn authenticate_cached(&self, token: &str) -> Option<Result<Authenticated, AuthError>> {
-        // What has the form of a key, and is recognized, is one: no need to read it first.
-        if let Some((distinct, checksum)) = ParsedToken::guess(token)
-            && let Some(of) = self.shared.fingerprints.of(distinct)
-            && let Some(known) = self.shared.recognized.get(&of)
-            && known.has_checksum(checksum)
-        {
-            return self.answer(of, known);
-        }
         let token = match ParsedToken::parse(token) {
             Ok(token) => token,
             Err(error) => return Some(Err(AuthError::Malformed(error))),
         };
-        let of = self.shared.fingerprints.of(token.distinct())?;
+        let of = self.shared.fingerprints.get(&token)?;
         let known = self.shared.recognized.get(&of)?;
-        self.answer(of, known)
-    }
-
-    /// The answer to who has shown a token that is recognized, if it still is.
-    fn answer(&self, of: Fingerprint, known: Authenticated) -> Option<Result<Authenticated, AuthError>> {
         let now = self.store.live()?;
         let known = if known.is_as_of(now.seq()) { known } else { self.look_again(of, known, &now)? };
         Some(self.admit(known))
@@ -196,7 +183,9 @@ impl Authenticator {
 
     /// Whether who has shown the right secret may use the key.
     fn admit(&self, known: Authenticated) -> Result<Authenticated, AuthError> {
-        known.admit(self.clock.now(), &self.shared.uses)?;
+        let now = self.clock.now();
+        known.check(now)?;
+        self.shared.uses.note(&known, now);
         Ok(known)
     }
 
@@ -230,8 +219,7 @@ impl Authenticator {
             let known = match self.shared.recognized.get(&of) {
                 Some(known) if known.key().hash == *against => self.renew(of, known, found),
                 _ => {
-                    let usage = Arc::new(Usage::of(&found.key));
-                    let known = Authenticated::new(found, usage, token.checksum());
+                    let known = Authenticated::new(found);
                     self.shared.recognized.insert(of, known.clone());
                     known
                 }

@@ -1,5 +1,6 @@
 //! What stands for a token in memory once it was seen.
 
+use super::token::ParsedToken;
 use crate::random::{Random, RandomError};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -17,10 +18,10 @@ pub(super) struct Fingerprint([u8; 32]);
 pub(super) struct Fingerprints(OnceLock<Hmac<Sha256>>);
 
 impl Fingerprints {
-    /// The fingerprint of the token with these [distinct](super::ParsedToken::distinct) bytes, if there is a key.
-    pub(super) fn of(&self, distinct: &[u8]) -> Option<Fingerprint> {
+    /// A token's fingerprint, if there is a key.
+    pub(super) fn get(&self, token: &ParsedToken<'_>) -> Option<Fingerprint> {
         let keyed = self.0.get()?;
-        Some(Fingerprint(keyed.clone().chain_update(distinct).finalize().into_bytes().into()))
+        Some(Fingerprint(keyed.clone().chain_update(token.distinct()).finalize().into_bytes().into()))
     }
 
     /// Makes a key, if there is none.

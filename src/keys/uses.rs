@@ -1,6 +1,7 @@
 //! What is to be written of keys that were used: when, and better hashes. It is noted at once, and written a few times
 //! a minute.
 
+use super::authenticated::Authenticated;
 use crate::model::api_key::{ApiKey, KeyHash, KeyId};
 use crate::model::timestamp::Timestamp;
 use std::collections::HashMap;
@@ -14,18 +15,17 @@ pub(super) const REST: Duration = Duration::from_secs(60);
 /// What is noted.
 #[derive(Default)]
 pub(super) struct Uses {
-    /// Keys with uses that are not written, each once. They are here and not in the cache, which forgets.
-    used: Mutex<Vec<Arc<Usage>>>,
+    /// Those whose uses are not written. They are here and not in the cache, which forgets.
+    used: Mutex<Vec<Authenticated>>,
     /// New hashes of keys; `None` while one is being made.
     rehashed: Mutex<HashMap<KeyId, Option<Rehash>>>,
 }
 
 /// When a key was used, in milliseconds since 1970; [`Usage::NEVER`] before all times.
 pub(super) struct Usage {
-    id: KeyId,
     last: AtomicI64,
     written: AtomicI64,
-    /// Whether it is among the used.
+    /// Whether it is among those to be written.
     noted: AtomicBool,
 }
 
@@ -41,12 +41,7 @@ impl Usage {
 
     pub(super) fn of(key: &ApiKey) -> Self {
         let last = key.last_used().map_or(Self::NEVER, Timestamp::as_millis);
-        Self {
-            id: key.id(),
-            last: AtomicI64::new(last),
-            written: AtomicI64::new(last),
-            noted: AtomicBool::new(false),
-        }
+        Self { last: AtomicI64::new(last), written: AtomicI64::new(last), noted: AtomicBool::new(false) }
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
@@ -57,7 +52,8 @@ impl Usage {
 
 impl Uses {
     /// Notes that a key is used now. It takes a lock only for the first use since the last writing.
-    pub(super) fn note(&self, usage: &Arc<Usage>, now: Timestamp) {
+    pub(super) fn note(&self, known: &Authenticated, now: Timestamp) {
+        let usage = known.usage();
         let now = now.as_millis();
         // Whoever noted the same or a later time has done the rest.
         if usage.last.load(Ordering::Relaxed) >= now {
@@ -66,30 +62,30 @@ impl Uses {
         // First the time, then whether it is noted; the writer goes the other way round, and so never misses both.
         usage.last.fetch_max(now, Ordering::SeqCst);
         if !usage.noted.load(Ordering::SeqCst) {
-            self.put_back(usage);
+            self.put_back(known);
         }
     }
 
-    fn put_back(&self, usage: &Arc<Usage>) {
-        if !usage.noted.swap(true, Ordering::SeqCst) {
-            self.used().push(Arc::clone(usage));
+    fn put_back(&self, known: &Authenticated) {
+        if !known.usage().noted.swap(true, Ordering::SeqCst) {
+            self.used().push(known.clone());
         }
     }
 
-    fn used(&self) -> MutexGuard<'_, Vec<Arc<Usage>>> {
+    fn used(&self) -> MutexGuard<'_, Vec<Authenticated>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes what is to be written: `all`, or what rested for long enough. It comes back unless it is written.
     pub(super) fn take(&self, all: bool, now: Timestamp) -> Taken<'_> {
         let mut used = self.used();
-        let (due, rest) = used.drain(..).partition::<Vec<_>, _>(|usage| all || usage.is_due(now));
+        let (due, rest) = used.drain(..).partition::<Vec<_>, _>(|known| all || known.usage().is_due(now));
         *used = rest;
         drop(used);
-        let due = due.into_iter().map(|usage| {
-            usage.noted.store(false, Ordering::SeqCst);
-            let at = usage.last.load(Ordering::SeqCst);
-            (usage, at)
+        let due = due.into_iter().map(|known| {
+            known.usage().noted.store(false, Ordering::SeqCst);
+            let at = known.usage().last.load(Ordering::SeqCst);
+            (known, at)
         });
         Taken { uses: self, taken: due.collect() }
     }
@@ -122,14 +118,14 @@ impl Uses {
 /// Uses on their way to the store. Dropped, they are noted again.
 pub(super) struct Taken<'a> {
     uses: &'a Uses,
-    taken: Vec<(Arc<Usage>, i64)>,
+    taken: Vec<(Authenticated, i64)>,
 }
 
 impl Taken<'_> {
     /// Each key with its last use, once, in the order of their ids.
     pub(super) fn last_uses(&self) -> Vec<(KeyId, Timestamp)> {
         let mut last: Vec<_> =
-            self.taken.iter().map(|(usage, at)| (usage.id, Timestamp::from_millis(*at))).collect();
+            self.taken.iter().map(|(known, at)| (known.key_id(), Timestamp::from_millis(*at))).collect();
         // The latest first, which then stays.
         last.sort_unstable_by(|a, b| b.cmp(a));
         last.dedup_by_key(|(id, _)| *id);
@@ -139,15 +135,15 @@ impl Taken<'_> {
 
     /// They are written.
     pub(super) fn written(mut self) {
-        for (usage, at) in self.taken.drain(..) {
-            usage.written.fetch_max(at, Ordering::SeqCst);
+        for (known, at) in self.taken.drain(..) {
+            known.usage().written.fetch_max(at, Ordering::SeqCst);
         }
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.taken.iter().for_each(|(usage, _)| self.uses.put_back(usage));
+        self.taken.iter().for_each(|(known, _)| self.uses.put_back(known));
     }
 }
 

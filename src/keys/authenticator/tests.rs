@@ -437,6 +437,55 @@ fn debug_shows_no_secret() {
     }
 }
 
+/// The measure is what anybody who recognizes tokens has to do: a keyed hash of the token, and a look-up.
+#[test]
+#[ignore = "measures: run it alone, in release"]
+fn how_long_a_recognized_key_takes() {
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
+    use std::collections::HashMap;
+    use std::hint::black_box;
+    use std::time::Instant;
+    for keys in [1_000, 10_000] {
+        let mut world = World::new(true);
+        world.authenticator =
+            world.authenticator.with_clock(crate::clock::SystemClock).with_cache_size(2 * keys);
+        let tokens: Vec<_> = (0..keys).map(|_| world.key()).collect();
+        let keyed = Hmac::<Sha256>::new(&Default::default());
+        let digest = |token: &KeyToken| -> [u8; 32] {
+            keyed.clone().chain_update(token.reveal()).finalize().into_bytes().into()
+        };
+        let table: HashMap<[u8; 32], Arc<ApiKey>> =
+            tokens.iter().map(|token| (digest(token), world.stored(token))).collect();
+        // They do not expire by the system's clock.
+        for token in &tokens {
+            let key = ApiKey { expires: None, ..ApiKey::clone(&world.stored(token)) };
+            world.commit(Write::Key(KeyWrite::Replace(Arc::new(key))));
+        }
+        for token in &tokens {
+            world.show(token.reveal()).unwrap();
+        }
+        let best = |mut one: Box<dyn FnMut(&KeyToken) + '_>| {
+            let mut round = || {
+                let start = Instant::now();
+                for nth in 0..200_000 {
+                    one(&tokens[nth * 7919 % keys]);
+                }
+                start.elapsed() / 200_000
+            };
+            (0..7).map(|_| round()).min().unwrap()
+        };
+        let least = best(Box::new(|token| {
+            black_box(table.get(&digest(token)).map(Arc::clone));
+        }));
+        let ours = best(Box::new(|token| {
+            black_box(world.authenticator.authenticate_cached(token.reveal()).unwrap().unwrap());
+        }));
+        let ratio = ours.as_secs_f64() / least.as_secs_f64();
+        println!("{keys} keys: {ours:?}, {ratio:.2} times the {least:?} of a hash and a look-up");
+    }
+}
+
 #[cfg(feature = "testkit")]
 fn no_text_at_random_is_let_in(texts: usize) {
     use crate::keys::token::tests::mutated;
