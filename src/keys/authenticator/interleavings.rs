@@ -49,13 +49,15 @@ impl Wake for Woken {
     }
 }
 
+type Answer = Result<Authenticated, AuthError>;
+
 /// Somebody who shows a token.
 struct Caller<'a> {
     token: &'a str,
-    future: Option<Pin<Box<dyn Future<Output = Result<Authenticated, AuthError>> + 'a>>>,
+    future: Option<Pin<Box<dyn Future<Output = Answer> + 'a>>>,
     woken: Arc<Woken>,
     began_after: bool,
-    answer: Option<Result<Authenticated, AuthError>>,
+    answer: Option<Answer>,
     answered_before: bool,
 }
 
