@@ -35,6 +35,7 @@
 //! | following changes | [`AccountStore::changes`], [`Change`] |
 //! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
 //! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
+//! | API keys: making them, and who shows one | `KeyToken`, `HashPool`, `Authenticator` (feature `keys`) |
 //! | a store of one's own | [`AccountStore`], [`Snapshot::apply`], `testkit` |
 //!
 //! # Executors, features, dependencies

@@ -105,8 +105,8 @@ impl Authenticated {
         self.0.seq.load(Ordering::Acquire) == seq.get()
     }
 
-    /// The same as of what was found: itself if nothing changed. The hash is the same.
-    pub(super) fn renewed(self, found: Found) -> Self {
+    /// What there is in its place as of what was found, which has the same hash; `None` if it is still this.
+    pub(super) fn renewed(&self, found: Found) -> Option<Self> {
         let same_account = match (&self.0.account, &found.account) {
             (Some(this), Some(that)) => Arc::ptr_eq(this, that),
             (None, None) => true,
@@ -114,14 +114,9 @@ impl Authenticated {
         };
         if same_account && Arc::ptr_eq(&self.0.key, &found.key) {
             self.0.seq.store(found.seq.map_or(Self::NO_SEQ, Seq::get), Ordering::Release);
-            return self;
+            return None;
         }
-        Self::new(found)
-    }
-
-    /// Whether the two are one in memory.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Some(Self::new(found))
     }
 }
 

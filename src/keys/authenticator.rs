@@ -173,12 +173,14 @@ impl Authenticator {
     }
 
     fn renew(&self, of: Fingerprint, known: Authenticated, found: Found) -> Authenticated {
-        let renewed = known.clone().renewed(found);
-        if !renewed.is(&known) {
-            // What a slower thread puts here of an older snapshot is looked at again by the next.
-            self.shared.recognized.insert(of, renewed.clone());
+        match known.renewed(found) {
+            None => known,
+            Some(renewed) => {
+                // What a slower thread puts here of an older snapshot is looked at again by the next.
+                self.shared.recognized.insert(of, renewed.clone());
+                renewed
+            }
         }
-        renewed
     }
 
     /// Whether who has shown the right secret may use the key.

@@ -49,13 +49,15 @@ impl Wake for Woken {
     }
 }
 
+type Answer = Result<Authenticated, AuthError>;
+
 /// Somebody who shows a token.
 struct Caller<'a> {
     token: &'a str,
-    future: Option<Pin<Box<dyn Future<Output = Result<Authenticated, AuthError>> + 'a>>>,
+    future: Option<Pin<Box<dyn Future<Output = Answer> + 'a>>>,
     woken: Arc<Woken>,
     began_after: bool,
-    answer: Option<Result<Authenticated, AuthError>>,
+    answer: Option<Answer>,
     answered_before: bool,
 }
 
@@ -96,13 +98,22 @@ enum Change {
     Expire,
     Suspend,
     DeleteAccount,
+    /// The key gets another secret.
+    Replace,
     /// Better hashes are written: nobody notices.
     Rehash,
 }
 
 impl Change {
-    const ALL: [Self; 6] =
-        [Self::Revoke, Self::Disable, Self::Expire, Self::Suspend, Self::DeleteAccount, Self::Rehash];
+    const ALL: [Self; 7] = [
+        Self::Revoke,
+        Self::Disable,
+        Self::Expire,
+        Self::Suspend,
+        Self::DeleteAccount,
+        Self::Replace,
+        Self::Rehash,
+    ];
 
     fn make(self, world: &World, token: &KeyToken) {
         match self {
@@ -111,6 +122,7 @@ impl Change {
             Self::Expire => world.expire(),
             Self::Suspend => world.suspend(),
             Self::DeleteAccount => world.delete_account(),
+            Self::Replace => world.replace_secret(token),
             Self::Rehash => block_on(world.authenticator.flush_all()).unwrap(),
         }
     }
@@ -122,6 +134,7 @@ impl Change {
             Self::Disable => Some("disabled"),
             Self::Expire => Some("expired"),
             Self::Suspend => Some("suspended"),
+            Self::Replace => Some("wrong_secret"),
             Self::Rehash => None,
         }
     }
@@ -197,6 +210,8 @@ fn one_order(setting: Setting, orders: &mut Orders) {
             None => code.is_none(),
             refused if caller.began_after => code == refused,
             _ if caller.answered_before => code.is_none(),
+            // It looks and answers in one step.
+            refused if live => code == refused,
             refused => code.is_none() || code == refused,
         };
         assert!(right, "{setting:?} {:?}: {answer:?}", orders.chosen);

@@ -171,9 +171,7 @@ fn a_key_whose_secret_was_replaced_needs_the_new_one() {
     for world in worlds() {
         let token = world.key();
         world.show(token.reveal()).unwrap();
-        let others =
-            ApiKey { hash: world.stored(&world.key()).hash.clone(), ..ApiKey::clone(&world.stored(&token)) };
-        world.commit(Write::Key(KeyWrite::Replace(Arc::new(others))));
+        world.replace_secret(&token);
         let (answer, jobs) = world.show_counting(token.reveal());
         assert_refused(answer, "wrong_secret");
         assert_eq!(jobs.len(), 1);

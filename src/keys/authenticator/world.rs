@@ -107,6 +107,13 @@ impl World {
         self.commit(Write::Key(KeyWrite::Replace(Arc::new(key))));
     }
 
+    /// Puts the hash of another secret in the place of the key's.
+    pub(super) fn replace_secret(&self, token: &KeyToken) {
+        let hash = self.stored(&self.key()).hash.clone();
+        let key = ApiKey { hash, ..ApiKey::clone(&self.stored(token)) };
+        self.commit(Write::Key(KeyWrite::Replace(Arc::new(key))));
+    }
+
     pub(super) fn expire(&self) {
         self.clock.advance(Duration::from_secs(3600));
     }
