@@ -7,14 +7,15 @@ use gateway_accounts::jambonz::{
     self, ByAccount, Documents, Imported, KnownApplications, Options, Outcome, RecordKind,
 };
 use gateway_accounts::{
-    Account, AccountName, AccountSid, Accounts, Actor, Limit, MemoryStore, Scope, SeededRandom, Status,
-    Timestamp, UnitKind, UrlPolicy,
+    Account, AccountName, AccountSid, AccountStore, Accounts, Actor, ApiKeys, AuthError, Authenticator,
+    HashPool, Limit, ManualClock, MemoryStore, Scope, SeededRandom, Status, Timestamp, UnitKind, UrlPolicy,
 };
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 fn path(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "data", "jambonz", name].iter().collect()
@@ -753,5 +754,94 @@ proptest! {
             (Err(_), None) => {}
             (parsed, account) => prop_assert!(false, "{parsed:?} {account:?}"),
         }
+    }
+}
+
+/// Every key of the recorded files lets its owner in, as it is and in upper case (as jambonz did), or is in the report.
+#[test]
+fn every_recorded_key_works_or_is_in_the_report() {
+    for documents in [recorded(), Documents::from_dump(&text("dump.sql")).unwrap()] {
+        let clock = Arc::new(ManualClock::new(now()));
+        let store: Arc<dyn AccountStore> = Arc::new(MemoryStore::new());
+        let accounts = Accounts::new(Arc::clone(&store))
+            .with_applications(KnownApplications::new(&documents.applications))
+            .with_clock(Arc::clone(&clock));
+        let mut imported = documents.import(&Options::new().with_now(now()));
+        let keys = std::mem::take(&mut imported.keys);
+        let came = keys.len();
+        block_on(accounts.import_all(&admin(), imported.accounts.iter().cloned(), |_| ())).unwrap();
+        assert_eq!(block_on(ApiKeys::new(&accounts).import(&admin(), keys)).unwrap().len(), came);
+
+        let authenticator = Authenticator::new(store, HashPool::new()).with_clock(clock);
+        let refused: HashSet<&str> = imported
+            .report
+            .entries()
+            .iter()
+            .filter(|entry| entry.kind == RecordKind::ApiKey)
+            .map(|entry| &*entry.sid)
+            .collect();
+        assert_eq!(came + refused.len(), documents.api_keys.len());
+        for document in &documents.api_keys {
+            let token = document.token.as_ref().unwrap().reveal();
+            let sid = document.api_key_sid.as_deref().unwrap();
+            for token in [token.to_owned(), token.to_uppercase()] {
+                match block_on(authenticator.authenticate(&token)) {
+                    Ok(found) => {
+                        assert!(!refused.contains(sid), "{sid}");
+                        let owner = match (&document.account_sid, &document.service_provider_sid) {
+                            (Some(account), _) => Scope::Account(account.parse().unwrap()),
+                            (None, Some(provider)) => Scope::ServiceProvider(provider.parse().unwrap()),
+                            (None, None) => Scope::Admin,
+                        };
+                        assert_eq!(found.actor().scope(), owner);
+                    }
+                    // An account that jambonz had deactivated, whose keys it let in all the same.
+                    Err(AuthError::Suspended) => assert!(!refused.contains(sid), "{sid}"),
+                    Err(error) => assert!(refused.contains(sid), "{sid}: {error}"),
+                }
+            }
+        }
+        // The one that jambonz let in after it had expired.
+        assert!(refused.contains("df31d707-3fa6-4932-8a82-540d7e701000"));
+    }
+}
+
+#[test]
+fn keys_that_do_not_come_over_are_reported() {
+    let account = "06b5fe07-1d99-422b-902a-3b343f675413";
+    let token = "961523f6-6cba-40b8-bb34-f349d0bad31d";
+    let key = |change: Value| {
+        let mut key = json!({"api_key_sid": "k", "token": token, "account_sid": account, "created_at": "2026-11-23T20:37:44.000Z"});
+        change.as_object().unwrap().iter().for_each(|(name, value)| key[name] = value.clone());
+        key
+    };
+    for (keys, expected) in [
+        (vec![key(json!({}))], vec![]),
+        // Without an account it is a provider's or an admin's.
+        (vec![key(json!({"account_sid": null}))], vec![]),
+        (vec![key(json!({"account_sid": null, "service_provider_sid": account}))], vec![]),
+        (vec![key(json!({"account_sid": null, "service_provider_sid": "x"}))], vec!["not_a_uuid"]),
+        (vec![key(json!({})), key(json!({"token": token.to_uppercase()}))], vec!["duplicate_token"]),
+        (vec![key(json!({"expires_at": "2026-11-24T00:00:00Z"}))], vec!["expired"]),
+        (vec![key(json!({"expires_at": "2026-11-24T00:00:01Z"}))], vec![]),
+        (vec![key(json!({"expires_at": "soon"}))], vec!["not_a_moment"]),
+        (vec![key(json!({"account_sid": "b3b70edc-bfa6-41d1-9d85-1eb4ba5f49ce"}))], vec!["no_account"]),
+        (vec![key(json!({"token": "hunter2"}))], vec!["not_a_uuid"]),
+        (vec![key(json!({"token": null}))], vec!["required"]),
+    ] {
+        let documents = Documents {
+            accounts: serde_json::from_value(json!([{
+                "account_sid": account, "name": "Acme", "webhook_secret": "wh_secret_arRiyproWZqJm95Ya5jSRM",
+                "created_at": "2026-11-23T20:37:43.000Z"
+            }]))
+            .unwrap(),
+            api_keys: serde_json::from_value(json!(keys)).unwrap(),
+            ..Documents::default()
+        };
+        let imported = documents.import(&Options::new().with_now(now()));
+        let found: Vec<_> = imported.report.entries().iter().map(|entry| entry.code).collect();
+        assert_eq!(found, expected);
+        assert_eq!(imported.keys.len() + expected.len(), documents.api_keys.len());
+        assert!(!format!("{imported:?}").contains("961523f6-6cba"), "a token is shown");
     }
 }
