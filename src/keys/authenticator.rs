@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 /// Tells who shows an API key. Cloning it shares it; one process has one.
 ///
 /// The first time a key is shown, its secret is hashed and compared, on a thread of the [`HashPool`]. After that it is
-/// recognized, which takes a microsecond and neither waits nor locks. Whether the key is still there, enabled and in its
+/// recognized, which takes less than a microsecond and waits for nobody. Whether the key is still there, enabled and in its
 /// time, and the account in service, is looked at each time: an authentication that starts after a commit has returned
 /// is decided by what was committed.
 ///
@@ -120,7 +120,7 @@ impl Authenticator {
         Self { params, ..self }
     }
 
-    /// One that recognizes about so many keys, and so far none. Each takes about 200 bytes.
+    /// One that recognizes about so many keys, and so far none. Each takes about 400 bytes, beside the key and the account.
     #[must_use]
     pub fn with_cache_size(self, keys: usize) -> Self {
         Self { shared: Arc::new(Shared::new(keys.max(1))), ..self }
