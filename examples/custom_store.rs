@@ -2,7 +2,7 @@
 //!
 //! Run it with `cargo run --example custom_store --features testkit`.
 //!
-//! This one keeps all accounts as one JSON document, and writes it anew for every commit: beside the former, synced,
+//! This one keeps all accounts and API keys as one JSON document, and writes it anew for every commit: beside the former, synced,
 //! then renamed over it. That is enough for a handful of accounts that seldom change. What it does not do: it does
 //! not keep a second process out; it keeps no changes from before it was opened, and its feed and histories say so; it would not
 //! notice a damaged disk; and it writes on the thread that polls the commit, where a store for a busy program would
@@ -34,6 +34,7 @@ struct DocumentStore {
 struct Document {
     seq: Seq,
     accounts: Vec<AccountRecord>,
+    keys: Vec<ApiKeyRecord>,
 }
 
 impl DocumentStore {
@@ -46,11 +47,14 @@ impl DocumentStore {
         };
         let snapshot = match fs::read(directory.join(Self::FILE)) {
             Ok(bytes) => {
-                let Document { seq, accounts } =
+                let Document { seq, accounts, keys } =
                     serde_json::from_slice(&bytes).map_err(|error| damaged(error.into()))?;
                 let accounts: Result<Vec<_>, _> = accounts.into_iter().map(Account::try_from).collect();
                 let accounts = accounts.map_err(|error| damaged(error.into()))?;
+                let keys: Result<Vec<_>, _> = keys.into_iter().map(ApiKey::try_from).collect();
+                let keys = keys.map_err(|error| damaged(error.into()))?;
                 Snapshot::from_accounts(seq, accounts.into_iter().map(Arc::new))
+                    .and_then(|snapshot| snapshot.with_keys(keys.into_iter().map(Arc::new)))
                     .map_err(|error| damaged(error.into()))?
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Snapshot::empty(),
@@ -66,7 +70,8 @@ impl DocumentStore {
 
     fn write(&self, snapshot: &Snapshot) -> io::Result<()> {
         let accounts = snapshot.iter().map(|account| AccountRecord::from(&**account)).collect();
-        let document = serde_json::to_vec(&Document { seq: snapshot.seq(), accounts })?;
+        let keys = snapshot.keys().map(|key| ApiKeyRecord::from(&**key)).collect();
+        let document = serde_json::to_vec(&Document { seq: snapshot.seq(), accounts, keys })?;
         let next = self.directory.join(Self::NEXT_FILE);
         fs::write(&next, document)?;
         File::open(&next)?.sync_all()?;

@@ -18,7 +18,7 @@ pub enum KeyWrite {
     Add {
         /// The key.
         key: Arc<ApiKey>,
-        /// How many keys its owner may have with it.
+        /// How many keys its owner may have with it; [`usize::MAX`] for any number.
         at_most: usize,
     },
     /// Puts this key in the place of the one with its id, which has the same owner. The revision it carries is the one
@@ -132,7 +132,8 @@ impl State {
         Ok(Some(match write {
             KeyWrite::Add { key, at_most } => {
                 let owner = key.owner;
-                if self.keys_of(owner).take(*at_most).count() >= *at_most {
+                // Counting takes as long as there are keys.
+                if *at_most < usize::MAX && self.keys_of(owner).take(*at_most).count() >= *at_most {
                     return Err(Conflict::TooManyKeys { owner, at_most: *at_most });
                 }
                 KeyEvent::Added(with(key, Revision::FIRST, key.last_used))
