@@ -85,6 +85,9 @@ impl Committer {
     pub(super) fn stage(&self, prepared: Prepared, reply: oneshot::Sender<Answer>) -> Result<(), Ended> {
         let mut stage = self.stage.lock()?;
         while stage.staging.len() >= GROUP {
+            if stage.ended {
+                return Err(Ended);
+            }
             self.staged.notify_one();
             stage = self.taken.wait(stage)?;
         }
@@ -191,10 +194,16 @@ impl Committer {
         Ok(self.open.lock()?.as_ref().ok_or(Ended)?.log.source())
     }
 
-    /// Closes the file, whatever has happened. What is still staged is not written any more.
-    pub(super) fn close(&self) {
+    /// Says that nothing more will be staged, and that what is staged may not be written.
+    pub(super) fn end(&self) {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         self.staged.notify_one();
+        self.taken.notify_one();
+    }
+
+    /// Closes the file, whatever has happened. What is still staged is not written any more.
+    pub(super) fn close(&self) {
+        self.end();
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Open { log, rewriting, .. }) = open {
             if let Some(rewriting) = rewriting {

@@ -56,7 +56,7 @@ pub(super) fn run(
         // However this ends, the file is closed, and the other thread ends.
         let _closing = Close(&committer);
         let write = || {
-            let _refusing = RefuseAfterPanic(requests);
+            let _refusing = RefuseAfterPanic(&committer, requests);
             // An error means that the file is closed.
             let _ = committer.write_what_is_staged();
         };
@@ -162,13 +162,14 @@ impl Drop for RefuseTheRest<'_> {
     }
 }
 
-/// Closes the queue if the thread panics, so that the other ends too.
-struct RefuseAfterPanic<'a>(&'a Receiver<Request>);
+/// Closes the queue if the thread panics, so that the other ends too, whatever it waits for.
+struct RefuseAfterPanic<'a>(&'a Committer, &'a Receiver<Request>);
 
 impl Drop for RefuseAfterPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.close();
+            self.0.end();
+            self.1.close();
         }
     }
 }
