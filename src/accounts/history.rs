@@ -86,7 +86,7 @@ impl Accounts {
                     }
                     commits += 1;
                 }
-                visible.entries.extend(entry.audit());
+                visible.entries.push(entry.audit());
             }
             match page.next {
                 Some(next) if !matches!(sight, Sight::OfEverything) => request = request.before(next),

@@ -51,9 +51,9 @@ impl fmt::Display for AuditedKey {
     }
 }
 
-/// What was done to a key; `None` of a use, of which there is no entry.
-pub(super) fn action(event: &KeyEvent) -> Option<AuditAction> {
-    Some(match event {
+/// What was done to a key.
+pub(super) fn action(event: &KeyEvent) -> AuditAction {
+    match event {
         KeyEvent::Added(_) => AuditAction::KeyAdded,
         KeyEvent::Revoked(_) => AuditAction::KeyRevoked,
         KeyEvent::Replaced { before, after } => match (before.disabled, after.disabled) {
@@ -61,8 +61,7 @@ pub(super) fn action(event: &KeyEvent) -> Option<AuditAction> {
             (true, false) => AuditAction::KeyEnabled,
             (false, false) | (true, true) => AuditAction::KeyEdited,
         },
-        KeyEvent::Used { .. } => return None,
-    })
+    }
 }
 
 /// What changed of a key. `None` is no key.

@@ -340,23 +340,22 @@ fn one_line(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
 }
 
 impl Change {
-    /// What the commit did to each account and API key, as it may be shown: an entry for each event, in order, but for
-    /// [`KeyEvent::Used`](crate::KeyEvent::Used), which has none.
+    /// What the commit did to each account and API key, as it may be shown: an entry for each event, in order.
     pub fn audit(&self) -> impl Iterator<Item = AuditEntry> {
-        self.events.iter().filter_map(|event| AuditEntry::new(self.seq, self.at, &self.actor, event))
+        self.events.iter().map(|event| AuditEntry::new(self.seq, self.at, &self.actor, event))
     }
 }
 
 impl HistoryEntry {
-    /// What happened, as it may be shown; `None` only when it is that a key was used, which no history has.
+    /// What happened, as it may be shown.
     #[must_use]
-    pub fn audit(&self) -> Option<AuditEntry> {
+    pub fn audit(&self) -> AuditEntry {
         AuditEntry::new(self.seq, self.at, &self.actor, &self.event)
     }
 }
 
 impl AuditEntry {
-    fn new(seq: Seq, at: Timestamp, actor: &Actor, event: &Event) -> Option<Self> {
+    fn new(seq: Seq, at: Timestamp, actor: &Actor, event: &Event) -> Self {
         let of_account = |action, account: &Account, fields| Self {
             seq,
             at,
@@ -368,7 +367,7 @@ impl AuditEntry {
             revision: account.revision(),
             fields,
         };
-        Some(match event {
+        match event {
             Event::Created(account) => of_account(AuditAction::Created, account, all(None, Some(account))),
             Event::Deleted(account) => of_account(AuditAction::Deleted, account, all(Some(account), None)),
             Event::Replaced { before, after } => {
@@ -385,14 +384,14 @@ impl AuditEntry {
                 seq,
                 at,
                 actor: actor.clone(),
-                action: key::action(event)?,
+                action: key::action(event),
                 account_sid: event.account_sid(),
                 name: None,
                 api_key: Some(AuditedKey::new(event.key())),
                 revision: event.key().revision(),
                 fields: key::changes(event.before().map(Arc::as_ref), event.after().map(Arc::as_ref)),
             },
-        })
+        }
     }
 }
 

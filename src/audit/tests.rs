@@ -223,19 +223,6 @@ fn what_was_done() {
     }
 }
 
-#[test]
-fn a_use_of_a_key_has_no_entry() {
-    let actor = Actor::admin("jane").unwrap();
-    let (before, key) = (ApiKey { last_used: None, ..full_key() }, Arc::new(full_key()));
-    let used = Event::Key(KeyEvent::Used { before: Arc::new(before), after: Arc::clone(&key) });
-    let revoked = Event::Key(KeyEvent::Revoked(key));
-    let history = HistoryEntry::new(Seq::new(7), actor.clone(), Timestamp::from_millis(1), used.clone());
-    assert_eq!(history.audit(), None);
-    let change = Change::new(Seq::new(7), actor, Timestamp::from_millis(1), vec![used, revoked]);
-    let actions: Vec<_> = change.audit().map(|entry| entry.action).collect();
-    assert_eq!(actions, [AuditAction::KeyRevoked]);
-}
-
 /// The JSON that programs read. If it changes on purpose, the changelog says so.
 #[test]
 fn the_json_of_what_is_new_and_of_what_is_gone() {

@@ -217,11 +217,10 @@ impl Event {
         }
     }
 
-    /// Whether it is part of the history of this account: all that happened to it and to its keys, but not when those were
-    /// used.
+    /// Whether it is part of the history of this account: all that happened to it and to its keys.
     #[must_use]
     pub fn is_told_of(&self, sid: AccountSid) -> bool {
-        self.sid() == Some(sid) && !matches!(self, Self::Key(KeyEvent::Used { .. }))
+        self.sid() == Some(sid)
     }
 
     /// The account as it was before the event; `None` when there was none, and when the event is about a key.

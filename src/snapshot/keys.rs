@@ -31,8 +31,9 @@ pub enum KeyWrite {
         /// The revision the writer saw.
         expected: Revision,
     },
-    /// Notes when a key was used. Its revision stays as it is; nothing happens if it is not there any more, or was used
-    /// later.
+    /// Notes when a key was used. Its revision stays as it is, and no event tells of it: what is kept of the changes is not
+    /// to be filled with uses, and whoever follows the feed has them as of the snapshot it began with. Nothing happens if
+    /// the key is not there any more, or was used later.
     Use {
         /// Which.
         id: KeyId,
@@ -56,13 +57,6 @@ pub enum KeyEvent {
     },
     /// It was removed; this is what it was. So are all keys of an account before it is deleted.
     Revoked(Arc<ApiKey>),
-    /// It was used, of which an audit trail does not tell.
-    Used {
-        /// As it was.
-        before: Arc<ApiKey>,
-        /// As it is now: used later.
-        after: Arc<ApiKey>,
-    },
 }
 
 impl KeyEvent {
@@ -70,9 +64,7 @@ impl KeyEvent {
     #[must_use]
     pub fn before(&self) -> Option<&Arc<ApiKey>> {
         match self {
-            Self::Replaced { before: key, .. } | Self::Used { before: key, .. } | Self::Revoked(key) => {
-                Some(key)
-            }
+            Self::Replaced { before: key, .. } | Self::Revoked(key) => Some(key),
             Self::Added(_) => None,
         }
     }
@@ -81,7 +73,7 @@ impl KeyEvent {
     #[must_use]
     pub fn after(&self) -> Option<&Arc<ApiKey>> {
         match self {
-            Self::Added(key) | Self::Replaced { after: key, .. } | Self::Used { after: key, .. } => Some(key),
+            Self::Added(key) | Self::Replaced { after: key, .. } => Some(key),
             Self::Revoked(_) => None,
         }
     }
@@ -90,10 +82,7 @@ impl KeyEvent {
     #[must_use]
     pub fn key(&self) -> &Arc<ApiKey> {
         match self {
-            Self::Added(key)
-            | Self::Replaced { after: key, .. }
-            | Self::Used { after: key, .. }
-            | Self::Revoked(key) => key,
+            Self::Added(key) | Self::Replaced { after: key, .. } | Self::Revoked(key) => key,
         }
     }
 
@@ -122,7 +111,7 @@ impl State {
         rest.take_while(move |(of, _)| *of == owner).filter_map(|(_, id)| self.key((*id)?))
     }
 
-    /// What a write does here; `None` if nothing.
+    /// What a write does here, that events tell of.
     pub(super) fn key_event(&self, write: &KeyWrite) -> Result<Option<KeyEvent>, Conflict> {
         let current = |id, expected| {
             let key = self.key(id).ok_or(Conflict::KeyMissing { id })?;
@@ -145,13 +134,7 @@ impl State {
                 KeyEvent::Replaced { before: Arc::clone(before), after }
             }
             KeyWrite::Revoke { id, expected } => KeyEvent::Revoked(Arc::clone(current(*id, *expected)?)),
-            KeyWrite::Use { id, at } => match self.key(*id) {
-                Some(before) if before.last_used < Some(*at) => {
-                    let after = with(before, before.revision, Some(*at));
-                    KeyEvent::Used { before: Arc::clone(before), after }
-                }
-                _ => return Ok(None),
-            },
+            KeyWrite::Use { .. } => return Ok(None),
         }))
     }
 
@@ -175,10 +158,6 @@ impl State {
                 }
                 self.replace_key(after);
             }
-            (KeyEvent::Used { after, .. }, Some(now)) => {
-                has(now.revision, after.revision)?;
-                self.replace_key(after);
-            }
             (KeyEvent::Revoked(key), Some(now)) => {
                 has(now.revision, key.revision)?;
                 self.remove_key(id);
@@ -195,6 +174,16 @@ impl State {
         match account_of(key) {
             Some(sid) if self.by_sid(sid).is_none() => Err(Conflict::Missing { sid }),
             _ => Ok(()),
+        }
+    }
+
+    /// Notes a use.
+    pub(super) fn use_key(&mut self, id: KeyId, at: Timestamp) {
+        if let Some(before) = self.key(id)
+            && before.last_used < Some(at)
+        {
+            let after = with(before, before.revision, Some(at));
+            self.replace_key(&after);
         }
     }
 

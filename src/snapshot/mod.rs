@@ -257,7 +257,8 @@ impl Snapshot {
         Ok(Change::new(state.seq, batch.actor().clone(), batch.at(), events))
     }
 
-    /// The next snapshot, after a change that some store has committed: how a copy follows a feed.
+    /// The next snapshot, after a change that some store has committed: how a copy follows a feed. When API keys were
+    /// used is not among the changes, and stays as it was.
     ///
     /// # Errors
     /// [`AdvanceError`] when the change is not the next one, or does not fit what is here. This snapshot stays as
@@ -357,6 +358,9 @@ impl State {
 
     /// Does what a write asks for; what that was, in order. After a conflict, the state is as it was.
     fn write(&mut self, write: &Write) -> Result<Vec<Event>, Conflict> {
+        if let Write::Key(KeyWrite::Use { id, at }) = write {
+            self.use_key(*id, *at);
+        }
         let Some(event) = self.event(write)? else { return Ok(Vec::new()) };
         let mut events = match &event {
             Event::Deleted(account) => self.revocations(account.sid).collect(),

@@ -138,8 +138,6 @@ enum Bug {
     FeedWithoutKeys,
     /// Leaves keys out of histories.
     HistoryWithoutKeys,
-    /// Tells in a history when keys were used.
-    HistoryOfUses,
     /// Takes a history whose oldest entry is about a key for whole.
     HistoryWholeAtKey,
     /// Forgets the keys when it is closed.
@@ -572,21 +570,6 @@ impl AccountStore for BrokenStore {
             Bug::HistoryWholeAtKey => {
                 page.trimmed &= page.entries.last().is_none_or(|oldest| oldest.event.key().is_none());
             }
-            Bug::HistoryOfUses => {
-                let Feed::Changes(changes) = self.good.changes(Seq::START, usize::MAX).await? else {
-                    return Ok(page);
-                };
-                let used = changes
-                    .iter()
-                    .rev()
-                    .flat_map(|change| change.events.iter().map(move |event| (change, event)));
-                let used = used.filter(|(_, event)| {
-                    event.sid() == Some(history.sid()) && !event.is_told_of(history.sid())
-                });
-                page.entries.extend(used.map(|(change, event)| {
-                    HistoryEntry::new(change.seq, change.actor.clone(), change.at, event.clone())
-                }));
-            }
             _ => {}
         }
         Ok(page)
@@ -768,7 +751,6 @@ fn each_bug_is_found_by_its_check() {
         (FeedWithoutKeys, following_the_feed_gives_the_keys, "has other keys"),
         (FeedGap, following_the_feed_gives_the_keys, "has gaps"),
         (HistoryWithoutKeys, a_history_tells_of_the_keys_of_the_account, "the history of account"),
-        (HistoryOfUses, a_history_tells_of_the_keys_of_the_account, "the history of account"),
         (HistoryOfOthers, a_history_tells_of_the_keys_of_the_account, "the history of account"),
         (HistoryWholeAtKey, a_history_that_ends_with_a_key_was_trimmed, "was trimmed"),
         (HistoryAlwaysTrimmed, a_history_that_ends_with_a_key_was_trimmed, "was trimmed"),

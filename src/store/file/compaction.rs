@@ -13,7 +13,7 @@ use super::secrets::Secrets;
 use crate::model::account::Account;
 use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::sid::AccountSid;
-use crate::snapshot::{Change, Event, Listing, Seq, Snapshot};
+use crate::snapshot::{Change, Event, KeyEvent, Listing, Seq, Snapshot};
 use crate::store::StoreError;
 use crate::store::live::Live;
 use std::collections::HashMap;
@@ -277,7 +277,9 @@ impl Compaction {
             None => {
                 let untouched = self.snapshot.keys().filter(|key| !self.keys_before.contains_key(&key.id()));
                 let mut keys: Vec<_> = untouched.cloned().collect();
-                keys.extend(self.keys_before.drain().filter_map(|(_, before)| before));
+                let snapshot = &self.snapshot;
+                let before = self.keys_before.drain().filter_map(|(_, before)| before);
+                keys.extend(before.map(|key| with_latest_use(&key, snapshot)));
                 keys.sort_by_key(|key| std::cmp::Reverse((key.owner(), key.id())));
                 Ok(Next::Keys(keys))
             }
@@ -298,6 +300,13 @@ impl Compaction {
         let Some(change) = self.changes.get(number) else { return Ok(Next::Rest) };
         let events = change.events.get(part * DIVIDE..).unwrap_or_default();
         let (events, more) = (&events[..events.len().min(DIVIDE)], events.len() > DIVIDE);
+        let latest = |event: &Event| match event {
+            Event::Key(KeyEvent::Added(key)) => {
+                Event::Key(KeyEvent::Added(with_latest_use(key, &self.snapshot)))
+            }
+            event => event.clone(),
+        };
+        let events: Vec<Event> = events.iter().map(latest).collect();
         let entries = events.iter().map(Entry::from);
         let body = Body::new(change.at, &change.actor, entries, more, &self.secrets)?;
         // All of the file is synced before it gets its name, so that nothing is joined.
@@ -318,4 +327,10 @@ impl Compaction {
         self.old_done += most as u64;
         Ok(())
     }
+}
+
+/// The key, with its latest use. Uses are not among the changes that are kept: they come with what the key begins with,
+/// from where on they are a maximum.
+fn with_latest_use(key: &Arc<ApiKey>, now: &Snapshot) -> Arc<ApiKey> {
+    key.used(now.key(key.id()).and_then(|key| key.last_used()))
 }

@@ -517,13 +517,10 @@ impl Replay {
                 Some(KeyEvent::Revoked(before))
             }
             ReadEvent::KeyUsed(id, at) => {
-                let Some(before) = self.keys.get(id).cloned() else { return Ok(None) };
-                let after = before.used(Some(at));
-                if after == before {
-                    return Ok(None);
+                if let Some(before) = self.keys.get(id).cloned() {
+                    self.keys.put(before.used(Some(at)));
                 }
-                self.keys.put(Arc::clone(&after));
-                Some(KeyEvent::Used { before, after })
+                None
             }
             ReadEvent::Created(_) | ReadEvent::Replaced(_) | ReadEvent::Deleted(..) => None,
         })

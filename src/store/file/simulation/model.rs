@@ -109,9 +109,8 @@ impl Model {
                 if before.last_used() >= Some(*at) {
                     return Ok(None);
                 }
-                let after = Arc::new(ApiKey { last_used: Some(*at), ..ApiKey::clone(&before) });
-                self.keys.insert(*id, Arc::clone(&after));
-                KeyEvent::Used { before, after }
+                self.keys.insert(*id, Arc::new(ApiKey { last_used: Some(*at), ..ApiKey::clone(&before) }));
+                return Ok(None);
             }
         }))
     }
