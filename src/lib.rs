@@ -36,6 +36,9 @@
 //! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
 //! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
 //! | API keys: making them, and who shows one | `KeyToken`, `HashPool`, `Authenticator` (feature `keys`) |
+//! | API keys (feature `keys`) | `ApiKeys`, `Authenticator`, `KeyToken`; the example `api_keys` |
+//! | keeping secrets sealed in the file (feature `sealing`) | `Keyring` |
+//! | moving in from jambonz (feature `jambonz`) | `jambonz` |
 //! | a store of one's own | [`AccountStore`], [`Snapshot::apply`], `testkit` |
 //!
 //! # Executors, features, dependencies

@@ -20,8 +20,8 @@ pub enum Error {
     /// Something is wrong with accounts of an import, and so none came in: which, and what. 422.
     #[error("{} accounts of the import are refused, the first of them {}", .0.count(), first(.0))]
     Refused(Box<Refusals>),
-    /// There is no such account, or none that this actor may see. 404.
-    #[error("there is no such account")]
+    /// There is no such account or API key, or none that this actor may see. 404.
+    #[error("there is no such account or API key")]
     NotFound,
     /// The actor may see the account, or the list it would be on, but not do this. 403.
     #[error("this actor may not {action} an account")]

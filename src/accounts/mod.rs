@@ -481,8 +481,8 @@ pub(crate) fn refused(error: CommitError) -> Error {
             Error::KeyChanged { id, expected, actual }
         }
         CommitError::Conflict(Conflict::Missing { .. } | Conflict::KeyMissing { .. }) => Error::NotFound,
-        CommitError::Conflict(Conflict::KeyTaken { .. }) => {
-            Error::Invalid(Problem::new(Field::ApiKeys, "taken", "the key is there already").into())
+        CommitError::Conflict(Conflict::KeyTaken { id }) => {
+            Error::Invalid(Problem::new(Field::ApiKeys, "taken", format!("key {id} is there already")).into())
         }
         CommitError::Conflict(Conflict::TooManyKeys { at_most, .. }) => {
             Error::Invalid(too_many_keys(at_most).into())
@@ -492,7 +492,7 @@ pub(crate) fn refused(error: CommitError) -> Error {
 }
 
 pub(crate) fn too_many_keys(at_most: usize) -> Problem {
-    let message = format!("must be at most {at_most}; revoke one that is not needed any more");
+    let message = format!("may be {at_most} at most; revoke one that is not needed any more");
     Problem::new(Field::ApiKeys, "too_many", message)
 }
 

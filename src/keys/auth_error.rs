@@ -8,9 +8,15 @@ use crate::store::StoreError;
 
 /// Why who shows a key is not let in.
 ///
-/// It is for logs and for who runs the gateway. Outside, all but the retryable ones are one and the same `401`: who does
-/// not have the key is not told how close they came. Who has shown the right secret may be told more; only then is an
-/// error one of [`AuthError::Disabled`], [`AuthError::Expired`] and [`AuthError::Suspended`].
+/// It is for logs and for who runs the gateway. Outside, a [refusal](AuthError::is_refusal) is a `401`, whichever it is: who
+/// does not have the key is not told how close they came. Who has shown the right secret may be told more; only then is
+/// an error one of [`AuthError::Disabled`], [`AuthError::Expired`] and [`AuthError::Suspended`]. All others are the
+/// gateway's own trouble, a `503`: a `Retry-After` of a second will do for `Busy`.
+///
+/// | | outside |
+/// |---|---|
+/// | `Malformed`, `Unknown`, `WrongSecret`, `Disabled`, `Expired`, `Suspended` | `401` |
+/// | `Busy`, `Hash`, `Random`, `Store` | `503` |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
@@ -64,7 +70,22 @@ impl AuthError {
         }
     }
 
-    /// Whether the same key may be let in later without anybody doing something about it: a `503` outside.
+    /// Whether it is the key that is at fault, and not the gateway.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Malformed(_)
+            | Self::Unknown
+            | Self::WrongSecret
+            | Self::Disabled
+            | Self::Expired
+            | Self::Suspended => true,
+            Self::Busy | Self::Hash(_) | Self::Random(_) | Self::Store(_) => false,
+        }
+    }
+
+    /// Whether the same key may be let in later without anybody doing something about it: `Busy`, and what of `Hash` and
+    /// `Store` says so itself.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -22,6 +22,7 @@ use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Tells who shows an API key. Cloning it shares it; one process has one.
@@ -51,6 +52,7 @@ pub struct Authenticator {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     params: HashParams,
+    use_interval: Duration,
     shared: Arc<Shared>,
 }
 
@@ -83,6 +85,12 @@ impl Authenticator {
     /// How many keys are recognized at most, when nothing is said.
     pub const DEFAULT_CACHE_SIZE: usize = 100_000;
 
+    /// How long uses wait to be written when nothing is said: ten minutes.
+    pub const DEFAULT_USE_INTERVAL: Duration = Duration::from_secs(600);
+
+    /// The least that uses wait to be written: a minute.
+    pub const MIN_USE_INTERVAL: Duration = Duration::from_secs(60);
+
     /// How often a check is made anew because the hash of the key was replaced meanwhile.
     const ATTEMPTS: usize = 3;
 
@@ -98,6 +106,7 @@ impl Authenticator {
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             params: HashParams::LIGHT,
+            use_interval: Self::DEFAULT_USE_INTERVAL,
             shared: Arc::new(Shared::new(Self::DEFAULT_CACHE_SIZE)),
         }
     }
@@ -120,13 +129,23 @@ impl Authenticator {
         Self { params, ..self }
     }
 
+    /// The same, writing when keys were used this often at most; [`Authenticator::MIN_USE_INTERVAL`] at least. What a crash
+    /// loses is the uses since. Each time it is one commit, and so one of the changes that a store keeps (see
+    /// [`FileStoreOptions::history`](crate::FileStoreOptions::history)): a store that keeps 10,000 and sees nothing else
+    /// reaches back for ten weeks with the default, and for one with a minute.
+    #[must_use]
+    pub fn with_use_interval(self, interval: Duration) -> Self {
+        Self { use_interval: interval.max(Self::MIN_USE_INTERVAL), ..self }
+    }
+
     /// One that recognizes about so many keys, and so far none. Each takes about 400 bytes, beside the key and the account.
     #[must_use]
     pub fn with_cache_size(self, keys: usize) -> Self {
         Self { shared: Arc::new(Shared::new(keys.max(1))), ..self }
     }
 
-    /// Who shows this text as their API key.
+    /// Who shows this text as their API key: the text alone, without `Bearer` or white space around it. It looks among those
+    /// that are recognized first; [`Authenticator::authenticate_cached`] is for where nothing can be awaited.
     ///
     /// The future may be dropped at any time.
     ///
@@ -265,8 +284,8 @@ impl Authenticator {
         let _ = self.pool.submit(For::Making, job);
     }
 
-    /// Writes when keys were last used, if what was written before is a minute old, and the hashes with better
-    /// parameters. Call it every few seconds: the uses are one commit, and so take little.
+    /// Writes when keys were last used, if uses were last written [some time](Authenticator::with_use_interval) ago, and the
+    /// hashes with better parameters. Call it every few seconds; mostly it does nothing.
     ///
     /// The uses are written in the name of an admin `authenticator`, since they are those of many accounts' keys; each
     /// better hash, which is a commit of its own, in the name of an `authenticator` with the scope of the key's owner.
@@ -275,20 +294,21 @@ impl Authenticator {
     /// [`StoreError`] of the store. Nothing that was noted is lost by it, nor by dropping the future: the next call
     /// writes it.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        self.write(false).await
+        self.write(self.use_interval).await
     }
 
-    /// As [`Authenticator::flush`], without leaving what is less than a minute old: for when the program ends.
+    /// As [`Authenticator::flush`], without waiting: for when the program ends. First nobody authenticates any more, then
+    /// this, and then the store is closed.
     ///
     /// # Errors
     /// [`StoreError`], as there.
     pub async fn flush_all(&self) -> Result<(), StoreError> {
-        self.write(true).await
+        self.write(Duration::ZERO).await
     }
 
-    async fn write(&self, all: bool) -> Result<(), StoreError> {
+    async fn write(&self, interval: Duration) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let taken = self.shared.uses.take(all, now);
+        let taken = self.shared.uses.take(interval, now);
         for uses in taken.last_uses().chunks(Self::USES_AT_ONCE) {
             let writes = uses.iter().map(|(id, at)| Write::Key(KeyWrite::Use { id: *id, at: *at }));
             match self.store.commit(Batch::new(writer(Scope::Admin), now).with_all(writes)).await {
@@ -327,11 +347,10 @@ impl Authenticator {
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
-            .field("store", &self.store)
             .field("pool", &self.pool)
             .field("params", &self.params)
             .field("recognized", &self.shared.recognized.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

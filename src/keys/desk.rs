@@ -26,9 +26,13 @@ use std::time::Duration;
 /// | keys of others | yes | no | no |
 /// | import | yes | no | no |
 ///
-/// Keys whose owner an actor may not see are not found.
+/// Keys whose owner an actor may not see are not found. Who has shown a key acts as its owner, and so may do with the
+/// owner's keys whatever the owner may: add one that outlives it, or enable one that an admin has disabled. A program
+/// that does not want that looks at [`Authenticated::key_id`](crate::Authenticated::key_id) first; an admin who wants a
+/// key gone for good revokes it. A suspended account can have keys added, which are not let in before it is resumed.
 ///
-/// Cloning it shares it.
+/// Cloning it shares it. What it is told by `with_…` is its own: another handle, such as one for
+/// [`FileStore::in_place`](crate::FileStore::in_place), is to be told the same.
 ///
 /// ```
 /// use gateway_accounts::*;
@@ -151,7 +155,7 @@ impl ApiKeys {
     /// How many keys an owner may have when nothing is said.
     pub const DEFAULT_AT_MOST: usize = 100;
 
-    /// The keys of these accounts, in their store, with their clock and random source.
+    /// The keys of these accounts, in their store, with their clock and random source, and a [`HashPool`] of its own.
     #[must_use]
     pub fn new(accounts: &Accounts) -> Self {
         Self {
@@ -176,8 +180,8 @@ impl ApiKeys {
         self
     }
 
-    /// The same, with another number of keys that each owner may have, expired and disabled ones included. Who has more
-    /// already keeps them.
+    /// The same, with another number of keys that each owner may have, disabled ones included; expired ones make room for
+    /// new ones, for which they are revoked. Who has more already keeps them.
     #[must_use]
     pub fn with_at_most(mut self, keys: usize) -> Self {
         self.at_most = keys;
@@ -203,15 +207,33 @@ impl ApiKeys {
         }
         problems.into_result().map_err(Error::Invalid)?;
         let Ok(label) = label else { return Err(Error::NotFound) };
-        // Before the work is done; the store looks once more.
-        let there = self.accounts.store().keys(new.owner).await?.len();
-        if there >= self.at_most {
-            return Err(Error::Invalid(crate::accounts::too_many_keys(self.at_most).into()));
-        }
+        let mut writes = self.make_room(new.owner, None, now).await?;
         let (key, token) = self.make(actor, new.owner, label, now, new.expires).await?;
-        let add = KeyWrite::Add { key, at_most: self.at_most };
-        let key = self.write(actor, now, vec![add]).await?;
+        writes.push(KeyWrite::Add { key, at_most: self.at_most });
+        let key = self.write(actor, now, writes).await?;
         Ok(AddedKey { key, token })
+    }
+
+    /// Revokes the owner's expired keys, if there is no room for another otherwise. `going` is one that goes anyway. The
+    /// store looks once more.
+    async fn make_room(
+        &self,
+        owner: Scope,
+        going: Option<KeyId>,
+        now: Timestamp,
+    ) -> Result<Vec<KeyWrite>, Error> {
+        let mut there = self.accounts.store().keys(owner).await?;
+        there.retain(|key| Some(key.id) != going);
+        if there.len() < self.at_most {
+            return Ok(Vec::new());
+        }
+        let expired = there.iter().filter(|key| key.is_expired(now));
+        let revoke = |key: &Arc<ApiKey>| KeyWrite::Revoke { id: key.id, expected: key.revision };
+        let revocations: Vec<_> = expired.map(revoke).collect();
+        if there.len() - revocations.len() < self.at_most {
+            return Ok(revocations);
+        }
+        Err(Error::Invalid(crate::accounts::too_many_keys(self.at_most).into()))
     }
 
     /// The keys of an owner, in no particular order. They say everything but the keys themselves.
@@ -288,11 +310,14 @@ impl ApiKeys {
     }
 
     /// Makes a new key beside a key, with the same owner and label. The former one goes on for the overlap, and never
-    /// longer than it would have; without an overlap it is revoked in the same step.
+    /// longer than it would have; without an overlap it is revoked in the same step. During the overlap both count as
+    /// keys of the owner; of one that has as many as it may, a key is rotated without an overlap. In a history it is the
+    /// commit that ends one key and adds another.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the new key would be expired (path `api_keys.expires`, code `past`), and when the owner
-    /// has as many keys as it may; [`Error::KeyChanged`] when somebody was faster; [`Error::NotFound`];
+    /// [`Error::Invalid`] when the new key would be expired (path `api_keys.expires`, code `past`), when the key is
+    /// disabled (path `api_keys.disabled`, code `disabled`: enable it first), and when the owner has as many keys as it
+    /// may; [`Error::KeyChanged`] when somebody was faster; [`Error::NotFound`];
     /// [`Error::Busy`] when too many are made at once.
     pub async fn rotate(
         &self,
@@ -304,9 +329,23 @@ impl ApiKeys {
         let former = self.at_revision(actor, id, seen).await?;
         let now = self.accounts.clock().now();
         let expires = rotation.expires.or(former.expires);
-        if expires.is_some_and(|expires| expires <= now) {
-            return Err(Error::Invalid(past().into()));
+        if former.disabled {
+            let message = "is set; enable the key, or add another";
+            return Err(Error::Invalid(
+                Problem::of_part(Field::ApiKeys, "disabled", "disabled", message).into(),
+            ));
         }
+        if expires.is_some_and(|expires| expires <= now) {
+            let message = "must be in the future; the key has expired, so say when the new one is to";
+            return Err(Error::Invalid(match rotation.expires {
+                Some(_) => past().into(),
+                None => Problem::of_part(Field::ApiKeys, "expires", "past", message).into(),
+            }));
+        }
+        let going = rotation.overlap.is_zero().then_some(id);
+        let mut writes = self.make_room(former.owner, going, now).await?;
+        // An expired one that is rotated all the same is among those that make room.
+        writes.retain(|write| !matches!(write, KeyWrite::Revoke { id: expired, .. } if *expired == id));
         let (key, token) = self.make(actor, former.owner, former.label.clone(), now, expires).await?;
         let end = if rotation.overlap.is_zero() {
             KeyWrite::Revoke { id, expected: seen }
@@ -316,8 +355,8 @@ impl ApiKeys {
             KeyWrite::Replace(Arc::new(ApiKey { expires: Some(expires), ..ApiKey::clone(&former) }))
         };
         // The former one goes first, so that it makes room.
-        let add = KeyWrite::Add { key, at_most: self.at_most };
-        let key = self.write(actor, now, vec![end, add]).await?;
+        writes.extend([end, KeyWrite::Add { key, at_most: self.at_most }]);
+        let key = self.write(actor, now, writes).await?;
         Ok(AddedKey { key, token })
     }
 
@@ -325,8 +364,8 @@ impl ApiKeys {
     /// Admin only. It takes a hash for each, one after the other.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] for anybody but an admin; [`Error::NotFound`] when the account of one is not there;
-    /// [`Error::Invalid`] (path `api_keys`, code `taken`) when one is there already, or twice among these.
+    /// [`Error::Forbidden`] for anybody but an admin; [`Error::Invalid`] (path `api_keys`) with the first key whose account
+    /// is not there (code `no_account`), or that is there already, or twice among these (code `taken`).
     pub async fn import(
         &self,
         actor: &Actor,
@@ -339,6 +378,12 @@ impl ApiKeys {
         let mut batch = Batch::new(actor.clone(), now);
         for import in keys {
             let KeyImport { owner, label, token, created, expires, last_used } = import;
+            if let Scope::Account(sid) = owner
+                && self.accounts.store().by_sid(sid).await?.is_none()
+            {
+                let message = format!("there is no account {sid}, whose key {} is", token.id());
+                return Err(Error::Invalid(Problem::new(Field::ApiKeys, "no_account", message).into()));
+            }
             let made = self.hashed(actor, owner, label, &token, created).await?;
             let key = Arc::new(ApiKey { expires, last_used, ..made });
             batch = batch.with(Write::Key(KeyWrite::Add { key, at_most: usize::MAX }));

@@ -9,14 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a use waits for later ones of the same key, before it is written.
-pub(super) const REST: Duration = Duration::from_secs(60);
-
 /// What is noted.
-#[derive(Default)]
 pub(super) struct Uses {
     /// Those whose uses are not written. They are here and not in the cache, which forgets.
     used: Mutex<Vec<Authenticated>>,
+    /// When some were written last, in milliseconds since 1970.
+    written: AtomicI64,
     /// New hashes of keys; `None` while one is being made.
     rehashed: Mutex<HashMap<KeyId, Option<Rehash>>>,
 }
@@ -24,7 +22,6 @@ pub(super) struct Uses {
 /// When a key was used, in milliseconds since 1970; [`Usage::NEVER`] before all times.
 pub(super) struct Usage {
     last: AtomicI64,
-    written: AtomicI64,
     /// Whether it is among those to be written.
     noted: AtomicBool,
 }
@@ -41,13 +38,18 @@ impl Usage {
 
     pub(super) fn of(key: &ApiKey) -> Self {
         let last = key.last_used().map_or(Self::NEVER, Timestamp::as_millis);
-        Self { last: AtomicI64::new(last), written: AtomicI64::new(last), noted: AtomicBool::new(false) }
+        Self { last: AtomicI64::new(last), noted: AtomicBool::new(false) }
     }
+}
 
-    fn is_due(&self, now: Timestamp) -> bool {
-        let written = self.written.load(Ordering::SeqCst);
-        written == Self::NEVER || now.since(Timestamp::from_millis(written)) >= REST
+impl Default for Uses {
+    fn default() -> Self {
+        Self { used: Mutex::default(), written: AtomicI64::new(i64::MIN), rehashed: Mutex::default() }
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Uses {
@@ -76,18 +78,18 @@ impl Uses {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what is to be written: `all`, or what rested for long enough. It comes back unless it is written.
-    pub(super) fn take(&self, all: bool, now: Timestamp) -> Taken<'_> {
-        let mut used = self.used();
-        let (due, rest) = used.drain(..).partition::<Vec<_>, _>(|known| all || known.usage().is_due(now));
-        *used = rest;
-        drop(used);
+    /// Takes what is to be written, if what was written before is as old as this. It comes back unless it is written.
+    pub(super) fn take(&self, interval: Duration, now: Timestamp) -> Taken<'_> {
+        let written = self.written.load(Ordering::SeqCst);
+        // A clock that was set back keeps nothing waiting.
+        let waits = (written..written.saturating_add(millis(interval))).contains(&now.as_millis());
+        let due = if waits { Vec::new() } else { std::mem::take(&mut *self.used()) };
         let due = due.into_iter().map(|known| {
             known.usage().noted.store(false, Ordering::SeqCst);
             let at = known.usage().last.load(Ordering::SeqCst);
             (known, at)
         });
-        Taken { uses: self, taken: due.collect() }
+        Taken { uses: self, taken: due.collect(), now }
     }
 
     /// Announces that a new hash of a key is being made; `None` when one is or was.
@@ -119,6 +121,8 @@ impl Uses {
 pub(super) struct Taken<'a> {
     uses: &'a Uses,
     taken: Vec<(Authenticated, i64)>,
+    /// When they were taken.
+    now: Timestamp,
 }
 
 impl Taken<'_> {
@@ -135,8 +139,9 @@ impl Taken<'_> {
 
     /// They are written.
     pub(super) fn written(mut self) {
-        for (known, at) in self.taken.drain(..) {
-            known.usage().written.fetch_max(at, Ordering::SeqCst);
+        if !self.taken.is_empty() {
+            self.uses.written.store(self.now.as_millis(), Ordering::SeqCst);
+            self.taken.clear();
         }
     }
 }

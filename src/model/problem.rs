@@ -118,6 +118,8 @@ impl Problem {
     /// | `url_policy` | the URL policy refuses the address |
     /// | `past` | a moment that must be in the future is not |
     /// | `too_many` | the owner has as many API keys as it may have |
+    /// | `no_account` | an imported API key is of an account that is not there |
+    /// | `disabled` | a disabled API key is not rotated |
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.code

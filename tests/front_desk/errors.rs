@@ -50,7 +50,7 @@ fn each_message_is_said_once() {
         "2 fields have problems: name must not be empty; sip_realm must not contain the character '_'"
     );
     assert_eq!(first[2], "this actor may not create an account");
-    assert_eq!(first[3], "there is no such account");
+    assert_eq!(first[3], "there is no such account or API key");
     assert!(first[4].ends_with("is at revision 1, not 7"), "{}", first[4]);
     let refused = "2 accounts of the import are refused, the first of them account ";
     assert!(first[5].starts_with(refused), "{}", first[5]);

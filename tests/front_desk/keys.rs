@@ -221,6 +221,43 @@ fn an_owner_has_so_many_keys_and_no_more() {
     assert_eq!(block_on(desk.keys.list(&admin(), desk.owner())).unwrap().len(), 3);
 }
 
+/// Expired keys are revoked to make room, in the same step, and no others.
+#[test]
+fn expired_keys_make_room() {
+    let mut desk = Desk::new();
+    desk.keys = desk.keys.clone().with_at_most(3);
+    let soon = desk.world.clock.now().after(Duration::from_secs(60));
+    let short = |label: &str| NewKey::of(desk.owner(), label).expires(soon);
+    let first = block_on(desk.keys.add(&admin(), short("1"))).unwrap().key;
+    let second = block_on(desk.keys.add(&admin(), short("2"))).unwrap().key;
+    let third = desk.add("3").key;
+    desk.world.clock.advance(60_000);
+    let before = desk.seq();
+    let fourth = desk.add("4").key;
+    assert_eq!(desk.seq(), before.next());
+    let left = |id: KeyId| desk.stored(id).is_some();
+    assert_eq!([first.id(), second.id(), third.id(), fourth.id()].map(left), [false, false, true, true]);
+    // Where there is room, they stay to be seen.
+    let fifth = NewKey::of(desk.owner(), "5").expires(desk.world.clock.now().after(Duration::from_secs(60)));
+    let fifth = block_on(desk.keys.add(&admin(), fifth)).unwrap().key;
+    desk.world.clock.advance(60_000);
+    assert!(left(fifth.id()));
+    // One that has expired can be rotated, if it is said when the new one expires; also where it is in its own way.
+    let rotation = Rotation::new().expires(desk.world.clock.now().after(Duration::from_secs(60)));
+    block_on(desk.keys.rotate(&admin(), third.id(), third.revision(), rotation)).unwrap();
+    assert!(!left(fifth.id()));
+}
+
+#[test]
+fn a_disabled_key_is_not_rotated() {
+    let desk = Desk::new();
+    let key = desk.add("key").key;
+    let key = block_on(desk.keys.disable(&admin(), key.id(), key.revision())).unwrap();
+    desk.world.refused(&[("api_keys.disabled", "disabled")], |_| {
+        block_on(desk.keys.rotate(&admin(), key.id(), key.revision(), Rotation::new()))
+    });
+}
+
 #[test]
 fn deleting_an_account_revokes_its_keys_with_it() {
     let desk = Desk::new();

@@ -20,7 +20,6 @@ use async_trait::async_trait;
 use futures_lite::future::{block_on, poll_once};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// The parameters of the keys, as cheap as there are.
 pub(super) fn tiny() -> HashParams {
@@ -54,6 +53,7 @@ impl World {
         let authenticator = Authenticator::new(Arc::new(stub), pool.clone())
             .with_clock(Arc::clone(&clock))
             .with_random(SeededRandom::new(2))
+            .with_use_interval(Duration::from_secs(60))
             .with_params(tiny());
         Self { store, commits_fail, clock, pool, authenticator, random: SeededRandom::new(1) }
     }

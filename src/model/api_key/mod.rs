@@ -95,7 +95,8 @@ impl ApiKey {
         self.disabled
     }
 
-    /// When it was last used, to about a minute; `None` if never.
+    /// When it was last used, as far as that has been written: see `Authenticator::with_use_interval` (feature `keys`).
+    /// `None` if never.
     #[must_use]
     pub fn last_used(&self) -> Option<Timestamp> {
         self.last_used

@@ -47,6 +47,7 @@ use futures_channel::oneshot;
 use log::LogOptions;
 use secrets::Secrets;
 use staging::Prepared;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use writer::Request;
@@ -90,7 +91,7 @@ use writer::Request;
 /// # Ok::<(), gateway_accounts::StoreError>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FileStore {
     live: Arc<Live>,
     opened: Opened,
@@ -101,6 +102,17 @@ pub struct FileStore {
     committer: Arc<Committer>,
     /// Whether commits are written on the thread that polls them, where that is possible.
     in_place: bool,
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let now = self.live.snapshot();
+        f.debug_struct("FileStore")
+            .field("seq", &now.seq())
+            .field("accounts", &now.len())
+            .field("in_place", &self.in_place)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How to open an account file.
@@ -310,7 +322,9 @@ impl FileStore {
     /// other handle it also waits for two threads to be woken. When others are writing, its commits join theirs.
     ///
     /// It keeps every guarantee of [`AccountStore`] but one: it blocks the thread on a disk, and so does not belong on
-    /// the threads of an async executor that others wait for.
+    /// the threads of an async executor that others wait for. On a thread of its own, a future is run by any `block_on`,
+    /// such as that of `futures-lite` or of a handle to the runtime. Closing one handle closes all. An
+    /// [`Accounts`](crate::Accounts) over it is another than the one over the store, and is to be told the same policies.
     ///
     /// ```
     /// use gateway_accounts::{Accounts, FileStore};
