@@ -84,9 +84,12 @@ impl Committer {
     /// Stages a commit, when there is room for it. Only one thread does.
     pub(super) fn stage(&self, prepared: Prepared, reply: oneshot::Sender<Answer>) -> Result<(), Ended> {
         let mut stage = self.stage.lock()?;
-        while stage.staging.len() >= GROUP {
+        while stage.staging.len() >= GROUP && !stage.ended {
             self.staged.notify_one();
             stage = self.taken.wait(stage)?;
+        }
+        if stage.ended {
+            return Err(Ended);
         }
         stage.staging.stage(prepared);
         stage.replies.push(reply);
@@ -191,10 +194,19 @@ impl Committer {
         Ok(self.open.lock()?.as_ref().ok_or(Ended)?.log.source())
     }
 
-    /// Closes the file, whatever has happened. What is still staged is not written any more.
-    pub(super) fn close(&self) {
+    /// Says that nothing is staged any more.
+    pub(super) fn end(&self) {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         self.staged.notify_one();
+        self.taken.notify_one();
+    }
+
+    /// Closes the file, whatever has happened. What is still staged is not written any more, and whoever waits for it
+    /// learns that.
+    pub(super) fn close(&self) {
+        self.end();
+        let refused = std::mem::take(&mut self.stage.lock().unwrap_or_else(PoisonError::into_inner).replies);
+        drop(refused);
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Open { log, rewriting, .. }) = open {
             if let Some(rewriting) = rewriting {
