@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use zeroize::Zeroizing;
@@ -295,7 +296,11 @@ fn start(shared: &Arc<Shared>) -> io::Result<()> {
         let leaving = Leaving(shared);
         let mut memory = Memory::default();
         while let Some((job, ticket)) = leaving.0.next() {
-            job(&mut memory, ticket);
+            // Whom it answers may panic when it is woken; the others are not to wait because of that.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(&mut memory, ticket))) {
+                // It may panic once more when it is dropped.
+                std::mem::forget(panic);
+            }
         }
     };
     thread::Builder::new().name("key-hash".to_owned()).spawn(work).map(drop)
@@ -359,6 +364,7 @@ mod tests {
     use futures_lite::future::{block_on, poll_once};
     use std::pin::{Pin, pin};
     use std::sync::mpsc;
+    use std::task::{Context, Wake, Waker};
 
     /// The smallest parameters, for hashes whose cost does not matter.
     fn tiny() -> HashParams {
@@ -493,6 +499,35 @@ mod tests {
         while pool.run_next().is_some() {}
         assert!(pool.0.shared.lock().of_keys.is_empty());
         of(&pool, For::Key(id(1))).unwrap();
+    }
+
+    /// An executor that panics when an answer is there.
+    #[test]
+    fn a_thread_outlives_a_panic_of_whom_it_answers() {
+        struct Panicking;
+        impl Wake for Panicking {
+            fn wake(self: Arc<Self>) {
+                panic!("as planned");
+            }
+        }
+        let pool = HashPool::with_limits(1, 10);
+        let random = SeededRandom::new(1);
+        let (begun, has_begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let job = move |_: &mut Memory, _| {
+            begun.send(()).unwrap();
+            may_end.recv().unwrap();
+        };
+        pool.submit(For::Nobody, Box::new(job)).unwrap();
+        has_begun.recv().unwrap();
+        let mut first = pin!(pool.hash("secret", &random, tiny()));
+        let waker = Waker::from(Arc::new(Panicking));
+        assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut second = pin!(pool.hash("secret", &random, tiny()));
+        assert!(polled(second.as_mut()).is_none());
+        end.send(()).unwrap();
+        // It hangs if nobody makes it.
+        assert!(block_on(second).is_ok());
     }
 
     #[test]

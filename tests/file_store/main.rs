@@ -6,6 +6,7 @@
 mod backup;
 mod compaction;
 mod golden;
+mod panics;
 #[cfg(feature = "sealing")]
 mod sealed;
 mod verify;

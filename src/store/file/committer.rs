@@ -29,6 +29,10 @@ impl<T> From<PoisonError<T>> for Ended {
 /// How many commits are written together at most.
 const GROUP: usize = 1024;
 
+/// How many snapshots wait at most to be freed by the thread that stages, which does so only when it has nothing else
+/// to do.
+const SUPERSEDED: usize = 16;
+
 #[derive(Debug)]
 pub(super) struct Committer {
     stage: Mutex<Stage>,
@@ -84,12 +88,12 @@ impl Committer {
     /// Stages a commit, when there is room for it. Only one thread does.
     pub(super) fn stage(&self, prepared: Prepared, reply: oneshot::Sender<Answer>) -> Result<(), Ended> {
         let mut stage = self.stage.lock()?;
-        while stage.staging.len() >= GROUP {
-            if stage.ended {
-                return Err(Ended);
-            }
+        while stage.staging.len() >= GROUP && !stage.ended {
             self.staged.notify_one();
             stage = self.taken.wait(stage)?;
+        }
+        if stage.ended {
+            return Err(Ended);
         }
         stage.staging.stage(prepared);
         stage.replies.push(reply);
@@ -145,7 +149,12 @@ impl Committer {
             // A caller that has gone away does not undo its commit.
             let _ = reply.send(answer);
         }
-        self.stage.lock()?.superseded.extend(former);
+        let mut stage = self.stage.lock()?;
+        stage.superseded.extend(former);
+        let too_many = if stage.superseded.len() > SUPERSEDED { Some(&mut stage.superseded) } else { None };
+        let superseded = too_many.map(std::mem::take);
+        drop(stage);
+        drop(superseded);
         Ok(())
     }
 
@@ -194,16 +203,19 @@ impl Committer {
         Ok(self.open.lock()?.as_ref().ok_or(Ended)?.log.source())
     }
 
-    /// Says that nothing more will be staged, and that what is staged may not be written.
+    /// Says that nothing is staged any more.
     pub(super) fn end(&self) {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         self.staged.notify_one();
         self.taken.notify_one();
     }
 
-    /// Closes the file, whatever has happened. What is still staged is not written any more.
+    /// Closes the file, whatever has happened. What is still staged is not written any more, and whoever waits for it
+    /// learns that.
     pub(super) fn close(&self) {
         self.end();
+        let refused = std::mem::take(&mut self.stage.lock().unwrap_or_else(PoisonError::into_inner).replies);
+        drop(refused);
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Open { log, rewriting, .. }) = open {
             if let Some(rewriting) = rewriting {
@@ -252,6 +264,35 @@ impl Open {
                 let error = || StoreError::new(StoreErrorKind::Io, message);
                 let _ = reply.try_send(if failed { Err(error()) } else { Ok(()) });
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::RealDisk;
+    use super::super::log::LogOptions;
+    use super::super::secrets::Secrets;
+    use super::*;
+    use crate::access::Actor;
+    use crate::model::timestamp::Timestamp;
+    use crate::snapshot::Batch;
+
+    #[test]
+    fn what_is_superseded_does_not_pile_up_while_there_is_always_more_to_stage() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Secrets::default();
+        let options = LogOptions { history: 0, worth_compacting: u64::MAX, secrets: secrets.clone() };
+        let path = folder.path().join("accounts.log");
+        let (log, _) = Log::open(Arc::new(RealDisk), &path, options).unwrap();
+        let (requests, _asked) = async_channel::bounded(1);
+        let committer = Committer::new(log, requests.downgrade());
+        for _ in 0..3 * SUPERSEDED {
+            let batch = Batch::new(Actor::admin("jane").unwrap(), Timestamp::default());
+            let (reply, _answer) = oneshot::channel();
+            committer.stage(Prepared::new(batch, &secrets).unwrap(), reply).unwrap();
+            committer.write().unwrap();
+            assert!(committer.stage.lock().unwrap().superseded.len() <= SUPERSEDED);
         }
     }
 }

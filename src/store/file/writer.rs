@@ -54,10 +54,10 @@ pub(super) fn run(
     let committer = Arc::new(Committer::new(log, itself));
     std::thread::scope(|scope| {
         // However this ends, the file is closed, and the other thread ends.
-        let _closing = Close(&committer);
+        let _closing = Close { requests, committer: &committer };
         let write = || {
-            let _refusing = RefuseAfterPanic(&committer, requests);
-            // An error means that the file is closed.
+            let _refusing = RefuseMore { requests, committer: &committer };
+            // An error means that the file is closed, or that a thread has panicked.
             let _ = committer.write_what_is_staged();
         };
         let writing = std::thread::Builder::new().name("gateway-accounts-writing".into());
@@ -162,23 +162,28 @@ impl Drop for RefuseTheRest<'_> {
     }
 }
 
-/// Closes the queue if the thread panics, so that the other ends too, whatever it waits for.
-struct RefuseAfterPanic<'a>(&'a Committer, &'a Receiver<Request>);
+/// Closes the queue when the thread that writes ends, in whatever way, so that the other ends too.
+struct RefuseMore<'a> {
+    requests: &'a Receiver<Request>,
+    committer: &'a Committer,
+}
 
-impl Drop for RefuseAfterPanic<'_> {
+impl Drop for RefuseMore<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.end();
-            self.1.close();
-        }
+        self.requests.close();
+        self.committer.end();
     }
 }
 
-/// Closes the file.
-struct Close<'a>(&'a Committer);
+/// Closes the file, and before it the queue: the rewriting thread, which is waited for, may wait for a place in it.
+struct Close<'a> {
+    requests: &'a Receiver<Request>,
+    committer: &'a Committer,
+}
 
 impl Drop for Close<'_> {
     fn drop(&mut self) {
-        self.0.close();
+        self.requests.close();
+        self.committer.close();
     }
 }
