@@ -26,7 +26,7 @@ fn empty() -> Batch {
 }
 
 /// Polls once.
-fn has_panicking_waker(wait: Pin<&mut impl Future>) {
+fn has_panicking_waker<T>(wait: Pin<&mut (dyn Future<Output = T> + Send)>) {
     let waker = Waker::from(Arc::new(Panicking));
     assert!(wait.poll(&mut Context::from_waker(&waker)).is_pending());
 }
