@@ -418,6 +418,8 @@ impl ApiKeys {
     ) -> Result<(Arc<ApiKey>, KeyToken), Error> {
         let token = KeyToken::generate(&**self.accounts.random()).map_err(Error::Random)?;
         let key = self.hashed(actor, owner, label, &token, now).await?;
+        // Meanwhile the account may have become that of another service provider.
+        self.check_owner(actor, owner).await?;
         Ok((Arc::new(ApiKey { expires, ..key }), token))
     }
 

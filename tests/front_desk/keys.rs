@@ -302,3 +302,27 @@ fn keys_come_in_from_elsewhere_all_or_none() {
     assert_eq!(imported[0].last_used(), Some(Timestamp::from_millis(2000)));
     assert_eq!((imported[0].last_four(), imported[0].owner()), ("d31d", desk.owner()));
 }
+
+#[test]
+fn a_key_that_is_being_made_is_not_given_to_who_may_not_see_its_owner_any_more() {
+    use futures_lite::future::poll_once;
+    use std::pin::pin;
+    const ONE: &str = "38700987-c7a4-4685-a5bb-af378f9734d1";
+    const TWO: &str = "38700987-c7a4-4685-a5bb-af378f9734d2";
+    let desk = Desk::new();
+    let provider = Actor::new(Scope::ServiceProvider(ONE.parse().unwrap()), "eve".parse().unwrap());
+    let accounts = &desk.world.accounts;
+    let account = desk.world.account(&json!({"name": "Moved", "service_provider_sid": ONE}));
+    let owner = Scope::Account(account.sid());
+    let key = block_on(desk.keys.add(&admin(), NewKey::of(owner, "first"))).unwrap().key;
+    // The secret is hashed on another thread; what happens afterwards waits to be polled.
+    let mut add = pin!(desk.keys.add(&provider, NewKey::of(owner, "second")));
+    let mut rotate = pin!(desk.keys.rotate(&provider, key.id(), key.revision(), Rotation::new()));
+    assert!(block_on(poll_once(add.as_mut())).is_none());
+    assert!(block_on(poll_once(rotate.as_mut())).is_none());
+    let patch = AccountPatch::new().service_provider(TWO.parse::<ServiceProviderSid>().unwrap());
+    block_on(accounts.edit(&admin(), account.sid(), account.revision(), patch)).unwrap();
+    assert!(matches!(block_on(add), Err(Error::NotFound)));
+    assert!(matches!(block_on(rotate), Err(Error::NotFound)));
+    assert_eq!(block_on(desk.keys.list(&admin(), owner)).unwrap(), [key]);
+}
