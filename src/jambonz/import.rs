@@ -55,6 +55,7 @@ pub struct Options {
     duplicate_name: DuplicateName,
     new_secrets: Option<Arc<dyn Random>>,
     now: Option<Timestamp>,
+    admin_keys: bool,
 }
 
 impl Options {
@@ -69,6 +70,7 @@ impl Options {
             duplicate_name: DuplicateName::default(),
             new_secrets: None,
             now: None,
+            admin_keys: false,
         }
     }
 
@@ -108,6 +110,14 @@ impl Options {
     #[must_use]
     pub fn with_now(mut self, now: Timestamp) -> Self {
         self.now = Some(now);
+        self
+    }
+
+    /// The same, importing API keys of neither an account nor a service provider, which are an admin's. Without it they are
+    /// not imported: a document that was cut down or misspelled would make an admin's key of any.
+    #[must_use]
+    pub fn with_admin_keys(mut self) -> Self {
+        self.admin_keys = true;
         self
     }
 
@@ -244,7 +254,7 @@ impl Documents {
                 refuse(RecordKind::Limit, &limit.account_limits_sid, owner, "no_account", reason);
             }
         }
-        let keys = self.import_keys(&imported, options.now, &mut |key, code, reason| {
+        let keys = self.import_keys(&imported, options.now, options.admin_keys, &mut |key, code, reason| {
             refuse(RecordKind::ApiKey, &key.api_key_sid, Some(keys::whose(key)), code, reason);
         });
         for application in &self.applications {

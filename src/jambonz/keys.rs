@@ -18,12 +18,16 @@ impl Documents {
         &self,
         accounts: &HashSet<AccountSid>,
         now: Option<Timestamp>,
+        admin_keys: bool,
         refuse: &mut Refuse<'_>,
     ) -> Vec<KeyImport> {
         let mut seen: HashSet<KeyId> = HashSet::new();
         let mut keys = Vec::new();
         for document in &self.api_keys {
             match read(document, accounts, now) {
+                Ok(key) if key.owner == Scope::Admin && !admin_keys => {
+                    refuse(document, "admin_key", "it would be an admin's, and those were not asked for");
+                }
                 Ok(key) if !seen.insert(key.token.id()) => {
                     refuse(document, "duplicate_token", "an earlier key is the same");
                 }

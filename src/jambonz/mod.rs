@@ -24,7 +24,7 @@
 //! | limits `voice_call_session`, `voice_call_minutes` | unit | see below |
 //! | limit `voice_call_session_license` | licensed sessions | lowered to the maximum number of sessions |
 //! | other limits, and other fields of accounts | no place | dropped; reported unless the field is as jambonz creates it |
-//! | API keys (`token`, `expires_at`, `last_used`) | API keys that work as they are, stored as hashes ([`Imported::keys`]) | not imported, if it is no UUID, its account is not imported, or it has expired ([`Options::with_now`]) |
+//! | API keys (`token`, `expires_at`, `last_used`) | API keys that work as they are, stored as hashes ([`Imported::keys`]) | not imported, if it is no UUID, its account is not imported, it has expired ([`Options::with_now`]), or is an admin's ([`Options::with_admin_keys`]) |
 //! | a key of both an account and a service provider | the account's alone | |
 //! | applications, service providers | no place | not imported |
 //!
@@ -63,6 +63,7 @@
 //! | `duplicate_sid`, `duplicate_name`, `duplicate_realm` | an earlier account has it |
 //! | `no_account` | a limit or a key of an account that is not imported |
 //! | `duplicate_token`, `expired` | a key that is there twice, or has expired |
+//! | `admin_key` | a key that would be an admin's ([`Options::with_admin_keys`]) |
 //! | `incomplete` | a user name without a password, or a password without a user name |
 //! | `fragment` | a URL whose fragment is not a retry policy |
 //! | `since_unknown` | suspended, but not known since when |
