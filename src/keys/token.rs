@@ -539,7 +539,7 @@ pub(super) mod tests {
 
     #[cfg(feature = "testkit")]
     #[test]
-    #[ignore = "takes minutes"]
+    #[ignore = "takes minutes without --release; 200,000 of each kind run always"]
     fn ten_million_texts_at_random() {
         no_text_panics_nor_reads_as_a_key_by_chance(10_000_000);
     }

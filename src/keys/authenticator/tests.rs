@@ -514,7 +514,7 @@ fn texts_at_random() {
 
 #[cfg(feature = "testkit")]
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes without --release; 200,000 of each kind run always"]
 fn ten_million_texts_at_random() {
     no_text_at_random_is_let_in(10_000_000);
 }
