@@ -1,6 +1,6 @@
 # `just ci` is what continuous integration runs; `just check` is the same for any toolchain.
 
-features := "file testkit jambonz sealing keys"
+features := "file testkit jambonz sealing keys webhooks http_v1"
 
 default: check
 

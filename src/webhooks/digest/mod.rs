@@ -1,0 +1,1 @@
+//! The digest credentials of a SIP request.

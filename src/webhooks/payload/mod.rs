@@ -1,0 +1,1 @@
+//! What a webhook is told, and what it answers.
