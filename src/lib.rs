@@ -71,7 +71,7 @@ mod snapshot;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
-mod webhooks;
+pub mod webhooks;
 mod yielding;
 
 // The front desk, and who stands at it.

@@ -4,6 +4,8 @@ use crate::model::problem::ValueError;
 use crate::model::secret::{self, SecretText};
 use crate::random::{Random, RandomError};
 use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::BASE64_STANDARD;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -48,6 +50,12 @@ impl ValueError for WebhookSecretError {
     }
 }
 
+/// Some senders leave the padding away.
+const BASE64_ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 impl WebhookSecret {
     /// The longest secret, in bytes: well above the 64 bytes (90 as text) that Standard Webhooks allows.
     pub const MAX_LEN: usize = 255;
@@ -88,6 +96,33 @@ impl WebhookSecret {
     #[must_use]
     pub fn reveal(&self) -> &str {
         self.0.reveal()
+    }
+
+    /// The secret as the libraries of Standard Webhooks take it: `whsec_` and base64. That is its own text, if it has
+    /// that form; otherwise, what has to be given to such a library so that it takes the text's bytes for the key.
+    ///
+    /// Think before you log, send or show what this returns.
+    ///
+    /// ```
+    /// use gateway_accounts::WebhookSecret;
+    /// let secret = WebhookSecret::import("wh_secret_cJqgtMDPzDhhnjmaJH6Mtk")?;
+    /// assert_eq!(secret.standard_webhooks_form(), "whsec_d2hfc2VjcmV0X2NKcWd0TURQekRoaG5qbWFKSDZNdGs=");
+    /// # Ok::<(), gateway_accounts::WebhookSecretError>(())
+    /// ```
+    #[must_use]
+    pub fn standard_webhooks_form(&self) -> String {
+        format!("{}{}", Self::PREFIX, *Zeroizing::new(BASE64_STANDARD.encode(&*self.standard_webhooks_key())))
+    }
+
+    /// The key of Standard Webhooks: what stands in base64, padded or not, after `whsec_`; of any other text, its
+    /// bytes. It is never empty.
+    pub(crate) fn standard_webhooks_key(&self) -> Zeroizing<Vec<u8>> {
+        let text = self.reveal();
+        let decoded = text.strip_prefix(Self::PREFIX).and_then(|rest| BASE64_ANY_PADDING.decode(rest).ok());
+        match decoded {
+            Some(key) if !key.is_empty() => Zeroizing::new(key),
+            _ => Zeroizing::new(text.into()),
+        }
     }
 
     /// For comparing.
@@ -137,6 +172,29 @@ mod tests {
         ] {
             let got = WebhookSecret::import(text);
             assert_eq!(got.map(|secret| assert_eq!(secret.reveal(), text)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_standard_webhooks() {
+        for (text, key, form) in [
+            ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", None, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"),
+            ("whsec_a2V5", Some("key"), "whsec_a2V5"),
+            ("whsec_a2V5MQ==", Some("key1"), "whsec_a2V5MQ=="),
+            ("whsec_a2V5MQ", Some("key1"), "whsec_a2V5MQ=="),
+            ("whsec_", Some("whsec_"), "whsec_d2hzZWNf"),
+            ("whsec_==", Some("whsec_=="), "whsec_d2hzZWNfPT0="),
+            ("whsec_?", Some("whsec_?"), "whsec_d2hzZWNfPw=="),
+            ("WHSEC_a2V5", Some("WHSEC_a2V5"), "whsec_V0hTRUNfYTJWNQ=="),
+            ("a2V5", Some("a2V5"), "whsec_YTJWNQ=="),
+        ] {
+            let secret = WebhookSecret::import(text).unwrap();
+            assert_eq!(secret.standard_webhooks_form(), form, "{text}");
+            let form = WebhookSecret::import(form).unwrap();
+            assert_eq!(form.standard_webhooks_key(), secret.standard_webhooks_key(), "{text}");
+            if let Some(key) = key {
+                assert_eq!(secret.standard_webhooks_key().as_slice(), key.as_bytes(), "{text}");
+            }
         }
     }
 

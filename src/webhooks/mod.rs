@@ -1,4 +1,7 @@
-//! What the gateway has to know to call a webhook safely.
+//! Calling an account's webhooks, and answering such calls.
+//!
+//! The crate makes no HTTP call of its own. For whatever client the gateway uses it decides where a webhook may be
+//! ([`UrlPolicy`]), and signs.
 
 pub(crate) mod url_policy;
 
@@ -6,3 +9,13 @@ pub(crate) mod url_policy;
 mod digest;
 #[cfg(feature = "webhooks")]
 mod payload;
+#[cfg(feature = "webhooks")]
+mod signature;
+
+pub use url_policy::{UrlPolicy, UrlPolicyError};
+
+#[cfg(feature = "webhooks")]
+pub use signature::{
+    Content, Dialects, MessageId, MessageIdError, SignatureHeaders, Signer, ToleranceError, Verified,
+    Verifier, VerifyError,
+};
