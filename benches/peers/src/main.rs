@@ -1,14 +1,16 @@
 //! The file store against other ways of keeping the same accounts, durably: the same records, synced before they
-//! are acknowledged, asked for by the same callers. And the checking of API keys against what it can't do without.
+//! are acknowledged, asked for by the same callers. And the checking of API keys, and the signing of webhooks, against what
+//! they can't do without.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --store
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- keys
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- webhooks
 //! ```
 //!
 //! The first prints a line for each ratio (median, lowest and highest of interleaved repeats, and its goal), then the absolute
 //! figures, and draws `docs/store.svg`. It takes about ten minutes, and needs 8 GB of memory and of disk. The second
-//! takes about three minutes, and draws nothing.
+//! takes about three minutes, the third half a minute; they draw nothing.
 //!
 //! - `--only <name>` measures one ratio, and draws nothing.
 //! - `--quick` runs everything with next to no accounts, to see that it works; its figures mean nothing.
@@ -25,6 +27,7 @@ mod measure;
 mod own;
 mod plot;
 mod report;
+mod webhooks;
 
 use engines::Kind;
 use report::{GOALS, Report};
@@ -35,6 +38,7 @@ use std::time::Duration;
 pub struct Options {
     store: bool,
     keys: bool,
+    webhooks: bool,
     pub only: Option<String>,
     pub quick: bool,
     pub repeats: usize,
@@ -56,6 +60,7 @@ impl Options {
         let mut options = Self {
             store: false,
             keys: false,
+            webhooks: false,
             only: None,
             quick: false,
             repeats: 5,
@@ -67,6 +72,7 @@ impl Options {
             match &*word {
                 "--store" | "store" => options.store = true,
                 "--keys" | "keys" => options.keys = true,
+                "--webhooks" | "webhooks" => options.webhooks = true,
                 "--quick" => options.quick = true,
                 "--only" => {
                     let name = value()?;
@@ -74,8 +80,9 @@ impl Options {
                         let known: Vec<&str> = GOALS.iter().map(|(name, _)| *name).collect();
                         return Err(format!("there is no {name}, but {}", known.join(", ")));
                     }
-                    let of_keys = name.starts_with("auth_");
-                    (options.keys, options.store) = (of_keys, !of_keys);
+                    options.keys = name.starts_with("auth_");
+                    options.webhooks = webhooks::ALL.contains(&&*name);
+                    options.store = !options.keys && !options.webhooks;
                     options.only = Some(name);
                 }
                 "--repeats" => {
@@ -86,13 +93,12 @@ impl Options {
                 _ => return Err(format!("{word} is not an option")),
             }
         }
-        if options.quick && !options.keys {
+        if options.quick && !options.keys && !options.webhooks {
             options.store = true;
         }
-        if !options.store && !options.keys || options.repeats == 0 {
-            return Err(
-                "say what to run: --store, keys, --only <name>, or --quick; and one repeat at least".into()
-            );
+        if !options.store && !options.keys && !options.webhooks || options.repeats == 0 {
+            return Err("say what to run: --store, keys, webhooks, --only <name>, or --quick; and one repeat at least"
+                .into());
         }
         Ok(options)
     }
@@ -121,6 +127,11 @@ async fn run(options: &Options) -> Result<(), String> {
     if options.keys {
         let mut report = Report::default();
         keys::all(options, &mut report).await;
+        report.print();
+    }
+    if options.webhooks {
+        let mut report = Report::default();
+        webhooks::all(options, &mut report);
         report.print();
     }
     if options.store { run_store(options).await } else { Ok(()) }
