@@ -5,7 +5,7 @@ features := "file testkit jambonz sealing keys webhooks http_v1"
 default: check
 
 # All checks, and that the toolchain is the one Cargo.toml promises.
-ci: rust-version check
+ci: rust-version check interop
 
 check: format clippy test doc examples licences
 
@@ -42,3 +42,7 @@ licences:
 # The oldest toolchain that is promised is the one that the checks run on.
 rust-version:
     grep -q "^rust-version = \"$(rustc --version | grep -oE '1\.[0-9]+' | head -1)\"" Cargo.toml
+
+# Published clients verify what we sign, and we what they sign. Needs Node.js and Python.
+interop:
+    tests/interop/run
