@@ -50,10 +50,12 @@ impl ValueError for WebhookSecretError {
     }
 }
 
-/// Some senders leave the padding away.
-const BASE64_ANY_PADDING: GeneralPurpose = GeneralPurpose::new(
+/// As the libraries of Standard Webhooks decode: some senders leave the padding away, and nobody looks at the last bits.
+const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 impl WebhookSecret {
@@ -118,7 +120,7 @@ impl WebhookSecret {
     /// bytes. It is never empty.
     pub(crate) fn standard_webhooks_key(&self) -> Zeroizing<Vec<u8>> {
         let text = self.reveal();
-        let decoded = text.strip_prefix(Self::PREFIX).and_then(|rest| BASE64_ANY_PADDING.decode(rest).ok());
+        let decoded = text.strip_prefix(Self::PREFIX).and_then(|rest| LENIENT_BASE64.decode(rest).ok());
         match decoded {
             Some(key) if !key.is_empty() => Zeroizing::new(key),
             _ => Zeroizing::new(text.into()),
@@ -182,6 +184,7 @@ mod tests {
             ("whsec_a2V5", Some("key"), "whsec_a2V5"),
             ("whsec_a2V5MQ==", Some("key1"), "whsec_a2V5MQ=="),
             ("whsec_a2V5MQ", Some("key1"), "whsec_a2V5MQ=="),
+            ("whsec_a2V5MZ", Some("key1"), "whsec_a2V5MQ=="),
             ("whsec_", Some("whsec_"), "whsec_d2hzZWNf"),
             ("whsec_==", Some("whsec_=="), "whsec_d2hzZWNfPT0="),
             ("whsec_?", Some("whsec_?"), "whsec_d2hzZWNfPw=="),
