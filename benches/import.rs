@@ -28,6 +28,7 @@ fn account(n: usize, hooks: bool) -> Account {
         unit: Unit::sessions(120),
         licensed_sessions: Limit::AtMost(100),
         sip_realm: Some(format!("r{n:x}.sip.example.com").parse().unwrap()),
+        former_webhook_secret: None,
         webhook_secret: WebhookSecret::import(&format!("whsec_{n:043x}=")).unwrap(),
         device_calling_application: None,
         siprec_application: None,

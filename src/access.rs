@@ -192,8 +192,8 @@ pub enum Access {
     /// See it, greyed out.
     Visible,
     /// See and change it. An [`AccountPatch`](crate::AccountPatch) changes all fields but three: *Status* is changed
-    /// by suspending and resuming, *Account API keys* by `ApiKeys` (feature `keys`), and for *Webhook secret* this says
-    /// who may have it renewed, which this version of the crate has no operation for.
+    /// by suspending and resuming, *Account API keys* by `ApiKeys` (feature `keys`), and *Webhook secret* by
+    /// [`Accounts::rotate_webhook_secret`](crate::Accounts::rotate_webhook_secret) and its companions.
     Editable,
 }
 

@@ -78,7 +78,8 @@ mod yielding;
 pub use access::{Access, Action, Actor, FieldAccess};
 pub use accounts::{
     Accounts, AnyApplication, Applications, AuditPage, Error, ImportPhase, ImportProgress, ImportStreamError,
-    NewAccount, NoApplications, NoSessions, RealmMatch, Refusal, Refusals, RunningSessions, WhileRunning,
+    NewAccount, NoApplications, NoSessions, RealmMatch, Refusal, Refusals, RunningSessions, SecretRotation,
+    WhileRunning,
 };
 pub use model::scope::Scope;
 pub use model::subject::{Subject, SubjectError};
@@ -86,6 +87,7 @@ pub use model::subject::{Subject, SubjectError};
 // An account, and what it is made of.
 pub use model::account::{Account, Revision};
 pub use model::contract::Contract;
+pub use model::former_secret::FormerSecret;
 pub use model::name::{AccountName, AccountNameError};
 pub use model::organisation::{OrganisationId, OrganisationIdError};
 pub use model::realm::{SipRealm, SipRealmError};

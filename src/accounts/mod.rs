@@ -7,12 +7,14 @@ mod import;
 mod outside;
 mod pages;
 mod refusals;
+mod rotation;
 
 pub use error::Error;
 pub use history::AuditPage;
 pub use import::{ImportPhase, ImportProgress, ImportStreamError};
 pub use outside::{AnyApplication, Applications, NoApplications, NoSessions, RunningSessions, WhileRunning};
 pub use refusals::{Refusal, Refusals};
+pub use rotation::SecretRotation;
 
 use crate::access::{Action, Actor, FieldAccess};
 use crate::clock::{Clock, SystemClock};
@@ -222,6 +224,7 @@ impl Accounts {
             licensed_sessions: self.0.defaults.licensed_sessions,
             sip_realm: None,
             webhook_secret: WebhookSecret::generate(&*self.0.random).map_err(Error::Random)?,
+            former_webhook_secret: None,
             device_calling_application: None,
             siprec_application: None,
             registration_webhook: None,
@@ -449,7 +452,10 @@ impl Accounts {
         if next == **current {
             return Ok(Arc::clone(current));
         }
-        let next = Account { updated: self.0.clock.now(), ..next };
+        let now = self.0.clock.now();
+        // A secret that signs no more is not kept longer than it must.
+        let former_webhook_secret = next.former_webhook_secret.filter(|former| former.is_live(now));
+        let next = Account { former_webhook_secret, updated: now, ..next };
         self.write(actor, Write::Replace(Arc::new(next))).await
     }
 

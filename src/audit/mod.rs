@@ -7,6 +7,7 @@ pub use key::AuditedKey;
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
 use crate::model::field::Field;
+use crate::model::former_secret::FormerSecret;
 use crate::model::name::AccountName;
 use crate::model::secret::SecretText;
 use crate::model::sid::AccountSid;
@@ -60,7 +61,8 @@ use std::sync::Arc;
 /// was and is (`null` is none). A creation tells every field that has a value, without `before`; a deletion, the same
 /// without `after`. Of a secret that was set, changed or taken away nothing is told but that:
 /// `{"field": "webhook_secret", "changed": true}`, and of the password of a webhook
-/// `{"field": "registration_webhook.password", "changed": true}`. The account's SID, revision and times are not among
+/// `{"field": "registration_webhook.password", "changed": true}`. Until when the former webhook secret signs after a
+/// rotation is a value: `{"field": "webhook_secret.overlap_until", "before": null, "after": "2026-11-24T20:37:43.000Z"}`. The account's SID, revision and times are not among
 /// the fields.
 ///
 /// About an API key it has `api_key`, and no `name`; if the key is a service provider's or an admin's, no `account_sid`
@@ -405,6 +407,7 @@ fn of_field(
     before: Option<&Account>,
     after: Option<&Account>,
 ) -> impl Iterator<Item = FieldChange> {
+    let overlap = (field == Field::WebhookSecret).then(|| of_overlap(before, after));
     let [before, after] = [before, after].map(|account| account.map(|account| seen(field, account)));
     let differs = |seen: Option<&Seen<'_>>, other: Option<&Seen<'_>>| {
         seen.and_then(|seen| seen.secret) != other.and_then(|seen| seen.secret)
@@ -414,7 +417,27 @@ fn of_field(
         FieldChange { field, part, what: What::Secret }
     });
     let [before, after] = [before, after].map(|seen| seen.and_then(|seen| seen.shown));
-    told(field, None, before, after).into_iter().chain(secret)
+    told(field, None, before, after).into_iter().chain(secret).chain(overlap.into_iter().flatten().flatten())
+}
+
+/// What changed of the webhook secret before the last rotation: until when it signs, and, which no rotation does alone, the
+/// secret.
+fn of_overlap(before: Option<&Account>, after: Option<&Account>) -> [Option<FieldChange>; 2] {
+    let [former_before, former_after] =
+        [before, after].map(|account| account.and_then(Account::former_webhook_secret));
+    let [until_before, until_after] = [before, after]
+        .map(|account| account.map(|account| json(account.former_webhook_secret().map(FormerSecret::until))));
+    let until = told(Field::WebhookSecret, Some("overlap_until"), until_before, until_after);
+    let another = match (former_before, former_after) {
+        (Some(before), Some(after)) => before.until() == after.until() && before.secret() != after.secret(),
+        _ => false,
+    };
+    let secret = another.then_some(FieldChange {
+        field: Field::WebhookSecret,
+        part: Some("former"),
+        what: What::Secret,
+    });
+    [until, secret]
 }
 
 /// What changed of a value that may be shown, if it did. `None` is no account, or no key.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::api_key::{ApiKey, KeyHash};
 use crate::model::contract::Contract;
+use crate::model::former_secret::FormerSecret;
 use crate::model::record::tests::full;
 use crate::model::scope::Scope;
 use crate::model::sid::ServiceProviderSid;
@@ -49,6 +50,10 @@ fn with_password(account: &Account, password: &str) -> Option<Box<Webhook>> {
 const HOOK: &str =
     r#"{"url":"https://hooks.example/r#rc=2&rp=5xx","method":"GET","username":"jane","password":"********"}"#;
 
+fn former(secret: &WebhookSecret, until: i64) -> Option<Box<FormerSecret>> {
+    Some(Box::new(FormerSecret::new(secret.clone(), Timestamp::from_millis(until))))
+}
+
 type Edit = fn(&mut Account);
 type KeyEdit = fn(&mut ApiKey);
 
@@ -76,6 +81,22 @@ fn each_field_of_an_edit() {
             |a| a.webhook_secret = WebhookSecret::import("correct horse").unwrap(),
             AuditAction::Edited,
             r#"[{"field":"webhook_secret","changed":true}]"#,
+        ),
+        (
+            |a| a.former_webhook_secret = None,
+            AuditAction::Edited,
+            r#"[{"field":"webhook_secret.overlap_until","before":"1970-01-01T00:00:00.003Z","after":null}]"#,
+        ),
+        (
+            |a| a.former_webhook_secret = former(&a.webhook_secret.clone(), 9),
+            AuditAction::Edited,
+            r#"[{"field":"webhook_secret.overlap_until",
+                 "before":"1970-01-01T00:00:00.003Z","after":"1970-01-01T00:00:00.009Z"}]"#,
+        ),
+        (
+            |a| a.former_webhook_secret = former(&a.webhook_secret.clone(), 3),
+            AuditAction::Edited,
+            r#"[{"field":"webhook_secret.former","changed":true}]"#,
         ),
         (
             |a| a.device_calling_application = None,
@@ -255,6 +276,7 @@ fn what_has_no_value_is_not_told_of_what_is_new() {
         sip_realm: None,
         device_calling_application: None,
         siprec_application: None,
+        former_webhook_secret: None,
         registration_webhook: None,
         queue_event_webhook: None,
         organisation: None,
@@ -276,7 +298,11 @@ fn values_have_the_shapes_of_the_view() {
     let account = full();
     let view = serde_json::to_value(account.view()).unwrap();
     for field in entry(Event::Created(Arc::new(account))).fields.iter().filter(|f| !f.is_secret()) {
-        assert_eq!(field.after(), view.get(field.field().name()), "{field}");
+        let name = match &*field.path() {
+            "webhook_secret.overlap_until" => "webhook_secret_overlap_until",
+            _ => field.field().name(),
+        };
+        assert_eq!(field.after(), view.get(name), "{field}");
     }
 }
 

@@ -358,6 +358,7 @@ impl Candidate {
             licensed_sessions,
             sip_realm,
             webhook_secret,
+            former_webhook_secret: None,
             device_calling_application,
             siprec_application,
             registration_webhook,

@@ -2,6 +2,7 @@
 
 use crate::model::contract::Contract;
 use crate::model::field::Field;
+use crate::model::former_secret::FormerSecret;
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::realm::SipRealm;
@@ -62,6 +63,7 @@ pub struct Account {
     pub(crate) licensed_sessions: Limit,
     pub(crate) sip_realm: Option<SipRealm>,
     pub(crate) webhook_secret: WebhookSecret,
+    pub(crate) former_webhook_secret: Option<Box<FormerSecret>>,
     pub(crate) device_calling_application: Option<ApplicationSid>,
     pub(crate) siprec_application: Option<ApplicationSid>,
     pub(crate) registration_webhook: Option<Box<Webhook>>,
@@ -111,6 +113,20 @@ impl Account {
     #[must_use]
     pub fn webhook_secret(&self) -> &WebhookSecret {
         &self.webhook_secret
+    }
+
+    /// The webhook secret before the last rotation, as long as it is kept: also when its time is over, until the account is
+    /// written again. What signs now, [`Account::live_webhook_secrets`] tells.
+    #[must_use]
+    pub fn former_webhook_secret(&self) -> Option<&FormerSecret> {
+        self.former_webhook_secret.as_deref()
+    }
+
+    /// The secrets that calls are signed with at this moment: the current one, and after it the former one while the overlap
+    /// of a rotation lasts.
+    pub fn live_webhook_secrets(&self, now: Timestamp) -> impl Iterator<Item = &WebhookSecret> {
+        let former = self.former_webhook_secret().filter(|former| former.is_live(now));
+        std::iter::once(&self.webhook_secret).chain(former.map(FormerSecret::secret))
     }
 
     /// *Application for SIP device calls*: handles calls from devices registered in the realm.
@@ -189,7 +205,10 @@ impl Account {
             Field::Unit => self.unit != other.unit,
             Field::LicensedSessions => self.licensed_sessions != other.licensed_sessions,
             Field::SipRealm => self.sip_realm != other.sip_realm,
-            Field::WebhookSecret => self.webhook_secret != other.webhook_secret,
+            Field::WebhookSecret => {
+                self.webhook_secret != other.webhook_secret
+                    || self.former_webhook_secret != other.former_webhook_secret
+            }
             Field::DeviceCallingApplication => {
                 self.device_calling_application != other.device_calling_application
             }
@@ -214,7 +233,10 @@ impl Account {
             Field::Unit => self.unit = before.unit,
             Field::LicensedSessions => self.licensed_sessions = before.licensed_sessions,
             Field::SipRealm => self.sip_realm.clone_from(&before.sip_realm),
-            Field::WebhookSecret => self.webhook_secret.clone_from(&before.webhook_secret),
+            Field::WebhookSecret => {
+                self.webhook_secret.clone_from(&before.webhook_secret);
+                self.former_webhook_secret.clone_from(&before.former_webhook_secret);
+            }
             Field::DeviceCallingApplication => {
                 self.device_calling_application = before.device_calling_application;
             }

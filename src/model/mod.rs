@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod api_key;
 pub(crate) mod contract;
 pub(crate) mod field;
+pub(crate) mod former_secret;
 pub(crate) mod name;
 pub(crate) mod organisation;
 pub(crate) mod patch;

@@ -57,7 +57,7 @@ impl Problem {
     pub(crate) fn read_only(name: &'static str) -> Self {
         let message = match name {
             "account_sid" => "is generated and never changes",
-            "webhook_secret" => "is generated, and not set by an edit",
+            "webhook_secret" => "is generated, and not set by an edit; rotate it",
             "api_keys" => "are not set by an edit",
             "status" => "is not set by an edit; suspend or resume the account",
             _ => "is not set by an edit, and is another now",
@@ -116,6 +116,8 @@ impl Problem {
     /// | `unknown_application` | no such application, or not one this account may use |
     /// | `realm_policy` | the realm policy refuses the realm to others than an admin |
     /// | `url_policy` | the URL policy refuses the address |
+    /// | `rotation_open` | the overlap of the last rotation of the webhook secret is not over |
+    /// | `overlap_too_long` | the former webhook secret would sign for too long |
     /// | `past` | a moment that must be in the future is not |
     /// | `too_many` | the owner has as many API keys as it may have |
     /// | `no_account` | an imported API key is of an account that is not there |

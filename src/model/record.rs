@@ -2,6 +2,7 @@
 
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
+use crate::model::former_secret::{self, FormerSecret};
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::problem::ValueError;
@@ -52,6 +53,8 @@ pub struct AccountRecord {
     #[serde(default)]
     pub sip_realm: Option<SipRealm>,
     pub webhook_secret: WebhookSecret,
+    #[serde(default, deserialize_with = "former_secret::stored::deserialize")]
+    pub former_webhook_secret: Option<Box<FormerSecret>>,
     #[serde(rename = "device_calling_application_sid", default)]
     pub device_calling_application: Option<ApplicationSid>,
     #[serde(rename = "siprec_application_sid", default)]
@@ -77,7 +80,7 @@ pub struct AccountRecord {
 macro_rules! serialize_fields {
     ($of:expr, $revision:expr, $serializer:expr) => {{
         let of = $of;
-        let mut fields = $serializer.serialize_struct("AccountRecord", 17)?;
+        let mut fields = $serializer.serialize_struct("AccountRecord", 18)?;
         fields.serialize_field("account_sid", &of.sid)?;
         fields.serialize_field("name", &of.name)?;
         fields.serialize_field("unit", &of.unit)?;
@@ -86,6 +89,10 @@ macro_rules! serialize_fields {
             fields.serialize_field("sip_realm", realm)?;
         }
         fields.serialize_field("webhook_secret", of.webhook_secret.reveal())?;
+        if let Some(former) = &of.former_webhook_secret {
+            let former = former_secret::stored::InClear::from(&**former);
+            fields.serialize_field("former_webhook_secret", &former)?;
+        }
         if let Some(application) = &of.device_calling_application {
             fields.serialize_field("device_calling_application_sid", application)?;
         }
@@ -141,6 +148,7 @@ impl From<&Account> for AccountRecord {
             licensed_sessions: account.licensed_sessions,
             sip_realm: account.sip_realm,
             webhook_secret: account.webhook_secret,
+            former_webhook_secret: account.former_webhook_secret,
             device_calling_application: account.device_calling_application,
             siprec_application: account.siprec_application,
             registration_webhook: account.registration_webhook,
@@ -187,6 +195,7 @@ impl TryFrom<AccountRecord> for Account {
             licensed_sessions: record.licensed_sessions,
             sip_realm: record.sip_realm,
             webhook_secret: record.webhook_secret,
+            former_webhook_secret: record.former_webhook_secret,
             device_calling_application: record.device_calling_application,
             siprec_application: record.siprec_application,
             registration_webhook: record.registration_webhook,
@@ -232,6 +241,10 @@ pub(crate) mod tests {
             licensed_sessions: Limit::AtMost(100),
             sip_realm: Some("acme.example".parse().unwrap()),
             webhook_secret: WebhookSecret::import("wh_secret_abcdefghijklmnop").unwrap(),
+            former_webhook_secret: Some(Box::new(FormerSecret::new(
+                WebhookSecret::import("wh_secret_former_abcdefgh").unwrap(),
+                Timestamp::from_millis(3),
+            ))),
             device_calling_application: Some("b3b70edc-bfa6-41d1-9d85-1eb4ba5f49ce".parse().unwrap()),
             siprec_application: Some("4b0bed24-d6bd-4295-9617-ad0453c5e87b".parse().unwrap()),
             registration_webhook: Some(Box::new(hook.clone())),
@@ -267,6 +280,14 @@ pub(crate) mod tests {
             ("licensed_sessions", (-1).into()),
             ("sip_realm", "192.0.2.1".into()),
             ("webhook_secret", "".into()),
+            ("former_webhook_secret", "wh_secret_former".into()),
+            ("former_webhook_secret", serde_json::json!({"secret": "", "until": "2026-11-23T20:37:43.000Z"})),
+            ("former_webhook_secret", serde_json::json!({"secret": "x", "until": "tomorrow"})),
+            ("former_webhook_secret", serde_json::json!({"secret": "x"})),
+            (
+                "former_webhook_secret",
+                serde_json::json!({"secret": "x", "until": "2026-11-23T20:37:43.000Z", "since": 1}),
+            ),
             ("device_calling_application_sid", "x".into()),
             ("registration_webhook", serde_json::json!({"url": "ftp://x.example/"})),
             ("registration_webhook", serde_json::json!({"url": "https://x.example/", "username": "jane"})),
@@ -291,6 +312,8 @@ pub(crate) mod tests {
         let good = serde_json::to_value(AccountRecord::from(&full())).unwrap();
         for (field, value) in [
             ("webhook_secret", serde_json::json!(8_675_309)),
+            ("former_webhook_secret", "8675309".into()),
+            ("former_webhook_secret", serde_json::json!({"secret": 8_675_309, "until": "tomorrow"})),
             ("registration_webhook", "https://jane:8675309@x.example/".into()),
             ("registration_webhook", serde_json::json!({"url": "https://jane:8675309@x.example/"})),
             ("registration_webhook", serde_json::json!({"url": "https://x.example/", "password": 8_675_309})),

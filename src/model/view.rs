@@ -2,6 +2,7 @@
 
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
+use crate::model::former_secret::FormerSecret;
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::realm::SipRealm;
@@ -18,6 +19,8 @@ pub(crate) const MASK: &str = "********";
 /// An account for a user interface, an API answer or a log: every field under its JSON name, the webhook secret
 /// and the passwords of the webhooks as `"********"`. An [`AccountPatch`](crate::AccountPatch) that is read with
 /// such a password keeps the one that is there.
+///
+/// `webhook_secret_overlap_until` is when the former secret of the last rotation stops signing, or `null`.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct AccountView<'a> {
     pub(crate) account_sid: AccountSid,
@@ -26,6 +29,7 @@ pub struct AccountView<'a> {
     pub(crate) licensed_sessions: Limit,
     pub(crate) sip_realm: Option<&'a SipRealm>,
     pub(crate) webhook_secret: &'static str,
+    pub(crate) webhook_secret_overlap_until: Option<Timestamp>,
     pub(crate) device_calling_application_sid: Option<ApplicationSid>,
     pub(crate) siprec_application_sid: Option<ApplicationSid>,
     pub(crate) registration_webhook: Option<WebhookView<'a>>,
@@ -66,6 +70,7 @@ impl Account {
             licensed_sessions: self.licensed_sessions,
             sip_realm: self.sip_realm.as_ref(),
             webhook_secret: MASK,
+            webhook_secret_overlap_until: self.former_webhook_secret().map(FormerSecret::until),
             device_calling_application_sid: self.device_calling_application,
             siprec_application_sid: self.siprec_application,
             registration_webhook: self.registration_webhook().map(hook),

@@ -37,6 +37,13 @@ pub(crate) struct SealedSecrets {
         deserialize_with = "secret::text"
     )]
     queue_event_password: Option<Box<str>>,
+    #[serde(
+        rename = "former_webhook_secret.secret",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "secret::text"
+    )]
+    former_webhook_secret: Option<Box<str>>,
 }
 
 /// An id that breaks no rule: it is repeated in errors.
@@ -77,6 +84,7 @@ impl SealedSecrets {
             SecretField::WebhookSecret => &self.webhook_secret,
             SecretField::RegistrationPassword => &self.registration_password,
             SecretField::QueueEventPassword => &self.queue_event_password,
+            SecretField::FormerWebhookSecret => &self.former_webhook_secret,
         }
         .as_deref()
     }
@@ -86,6 +94,7 @@ impl SealedSecrets {
             SecretField::WebhookSecret => &mut self.webhook_secret,
             SecretField::RegistrationPassword => &mut self.registration_password,
             SecretField::QueueEventPassword => &mut self.queue_event_password,
+            SecretField::FormerWebhookSecret => &mut self.former_webhook_secret,
         }
     }
 }
@@ -107,6 +116,7 @@ impl Keyring {
             webhook_secret: None,
             registration_password: None,
             queue_event_password: None,
+            former_webhook_secret: None,
         };
         for field in SecretField::ALL {
             let Some(clear) = reveal(&record, field) else { continue };
@@ -158,6 +168,9 @@ impl Keyring {
 fn reveal(record: &AccountRecord, field: SecretField) -> Option<&str> {
     let hook = match field {
         SecretField::WebhookSecret => return Some(record.webhook_secret.reveal()),
+        SecretField::FormerWebhookSecret => {
+            return record.former_webhook_secret.as_deref().map(|former| former.secret().reveal());
+        }
         SecretField::RegistrationPassword => record.registration_webhook.as_deref(),
         SecretField::QueueEventPassword => record.queue_event_webhook.as_deref(),
     };
@@ -169,6 +182,12 @@ fn replace(record: &mut AccountRecord, field: SecretField, text: &str) -> Result
     let hook = match field {
         SecretField::WebhookSecret => {
             record.webhook_secret = WebhookSecret::import(text)?;
+            return Ok(());
+        }
+        SecretField::FormerWebhookSecret => {
+            if let Some(former) = &mut record.former_webhook_secret {
+                *former.secret_mut() = WebhookSecret::import(text)?;
+            }
             return Ok(());
         }
         SecretField::RegistrationPassword => record.registration_webhook.as_deref_mut(),
@@ -218,6 +237,7 @@ mod tests {
         record.webhook_secret = WebhookSecret::import(secret).unwrap();
         record.registration_webhook = hook(registration);
         record.queue_event_webhook = hook(queue);
+        record.former_webhook_secret = None;
         Account::try_from(record).unwrap()
     }
 
@@ -226,8 +246,13 @@ mod tests {
         let longest = "s".repeat(255);
         let mut without_hooks = AccountRecord::from(&full());
         (without_hooks.registration_webhook, without_hooks.queue_event_webhook) = (None, None);
+        without_hooks.former_webhook_secret = None;
         for (account, boxes) in [
-            (full(), "webhook_secret registration_webhook.password queue_event_webhook.password"),
+            (
+                full(),
+                "webhook_secret registration_webhook.password queue_event_webhook.password \
+                 former_webhook_secret.secret",
+            ),
             (Account::try_from(without_hooks).unwrap(), "webhook_secret"),
             (account(SECRET, None, None), "webhook_secret"),
             (account(SECRET, Some("hunter2"), None), "webhook_secret registration_webhook.password"),
@@ -267,7 +292,7 @@ mod tests {
         let (record, sealed) = seal(&keyring(), &full());
         let text = format!("{} {} {sealed:?}", json(&record), serde_json::to_string(&sealed).unwrap());
         assert!(text.contains("jane"), "{text}");
-        for secret in [SECRET, "hunter2"] {
+        for secret in [SECRET, "hunter2", "former_abc"] {
             assert!(!text.contains(secret), "{text}");
         }
     }
@@ -335,7 +360,7 @@ mod tests {
         let another_key: Change = |record, sealed| {
             (*record, *sealed) = seal(&Keyring::new(key("2026-11", 2)), &full());
         };
-        let table: [(Change, &str); 17] = [
+        let table: [(Change, &str); 20] = [
             (
                 |_, sealed| sealed.key = "2025-06".into(),
                 "sealed with key `2025-06`, which is not in the keyring",
@@ -364,6 +389,19 @@ mod tests {
             (
                 |_, sealed| sealed.registration_password = None,
                 "there is no box for `registration_webhook.password`",
+            ),
+            (
+                |_, sealed| sealed.former_webhook_secret = sealed.webhook_secret.clone(),
+                "key `2026-11` does not open `former_webhook_secret.secret`: REFUSED",
+            ),
+            (
+                |_, sealed| sealed.former_webhook_secret = None,
+                "there is no box for `former_webhook_secret.secret`",
+            ),
+            (
+                |record, _| record.former_webhook_secret = None,
+                "there is a box for `former_webhook_secret.secret`, but no `(sealed)` in the account where its text \
+                 belongs",
             ),
             // In clear, and not in a box.
             (

@@ -43,6 +43,7 @@ pub(crate) enum SecretField {
     WebhookSecret,
     RegistrationPassword,
     QueueEventPassword,
+    FormerWebhookSecret,
 }
 
 /// Why a box was not opened. It repeats neither the box nor what is in it.
@@ -59,8 +60,12 @@ pub(crate) enum OpenError {
 }
 
 impl SecretField {
-    pub(crate) const ALL: [Self; 3] =
-        [Self::WebhookSecret, Self::RegistrationPassword, Self::QueueEventPassword];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::WebhookSecret,
+        Self::RegistrationPassword,
+        Self::QueueEventPassword,
+        Self::FormerWebhookSecret,
+    ];
 
     /// Its name, part of what its boxes are bound to.
     pub(crate) fn name(self) -> &'static str {
@@ -68,6 +73,7 @@ impl SecretField {
             Self::WebhookSecret => "webhook_secret",
             Self::RegistrationPassword => "registration_webhook.password",
             Self::QueueEventPassword => "queue_event_webhook.password",
+            Self::FormerWebhookSecret => "former_webhook_secret.secret",
         }
     }
 }

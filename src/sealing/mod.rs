@@ -10,14 +10,14 @@
 //! ```
 //!
 //! The base64 is the standard one, with padding (RFC 4648 section 4). `00` is a zero byte; `account-sid` is in its 36
-//! lower-case characters; `field` is `webhook_secret`, `registration_webhook.password` or
-//! `queue_event_webhook.password`. None of the three parts can contain a zero byte, so that no two bindings have the
+//! lower-case characters; `field` is `webhook_secret`, `registration_webhook.password`,
+//! `queue_event_webhook.password` or `former_webhook_secret.secret`. None of the three parts can contain a zero byte, so that no two bindings have the
 //! same associated data. The clear text is the secret's UTF-8 text and nothing else.
 //!
 //! The boxes of an account stand beside its record, with the name of the key that sealed them all:
 //!
 //! ```text
-//! {"key":"2026-11","webhook_secret":"…","registration_webhook.password":"…","queue_event_webhook.password":"…"}
+//! {"key":"2026-11","webhook_secret":"…","registration_webhook.password":"…","queue_event_webhook.password":"…","former_webhook_secret.secret":"…"}
 //! ```
 //!
 //! A field without a secret has no box. In the record, the text `(sealed)` stands in place of each secret.

@@ -46,6 +46,7 @@ pub fn account(n: u64) -> Account {
             format!("account-{n}.example").parse().expect("letters, digits and a hyphen are a realm"),
         ),
         webhook_secret: WebhookSecret::import(&format!("wh_secret_{n}")).expect("a short text is a secret"),
+        former_webhook_secret: None,
         device_calling_application: None,
         siprec_application: None,
         registration_webhook: None,

@@ -59,7 +59,7 @@ fn was_upgraded(
     assert_eq!(history(store, base), expected);
     block_on(store.close());
     let verified = block_on(options.clone().verify(path)).unwrap();
-    assert_eq!((verified.version, verified.seq, verified.accounts), (3, seq, accounts));
+    assert_eq!((verified.version, verified.seq, verified.accounts), (4, seq, accounts));
     assert_eq!(verified.torn_tail, None);
     let upgraded = fs::read(path).unwrap();
     let store = block_on(options.open(path)).unwrap();
@@ -189,7 +189,7 @@ const HISTORY_3: [&str; 14] = [
 /// What the one of format 2 has, and keys of accounts, a service provider and an admin: in the base, added, replaced,
 /// used and revoked, and revoked with their account.
 #[test]
-fn a_file_of_format_3_opens() {
+fn a_file_of_format_3_opens_and_is_upgraded() {
     let text = fs::read_to_string(data("accounts-3.log")).unwrap();
     for what in [
         "\"version\":3,\"base\":{\"seq\":20,\"accounts\":7,\"keys\":4}",
@@ -209,9 +209,33 @@ fn a_file_of_format_3_opens() {
     ] {
         assert!(text.contains(what), "{what}");
     }
-    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-3.log", "accounts-3.json");
-    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(34)));
-    assert_eq!(history(&store, 20), HISTORY_3);
+    let options = FileStoreOptions::default();
+    let (_folder, path, store) = opens(options.clone(), "accounts-3.log", "accounts-3.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(3), Seq::new(34)));
+    was_upgraded(&store, &path, options, "accounts-3.json", 20, &HISTORY_3);
+}
+
+/// What the one of format 3 has, and one more commit.
+fn history_4() -> Vec<&'static str> {
+    let mut history = HISTORY_3.to_vec();
+    history.push("35 2026-11-23T20:39:45.254Z admin: 0002:2>3");
+    history
+}
+
+/// What the one of format 3 has, and former webhook secrets: in the base, and after a rotation.
+#[test]
+fn a_file_of_format_4_opens() {
+    let text = fs::read_to_string(data("accounts-4.log")).unwrap();
+    for what in [
+        "\"version\":4,\"base\":{\"seq\":20,\"accounts\":7,\"keys\":4}",
+        "\"former_webhook_secret\":{\"secret\":\"wh_secret \\\"former",
+        "\"former_webhook_secret\":{\"secret\":\"whsec_secret-number-2\",\"until\":\"9998-12-31T23:59:59.999Z\"}",
+    ] {
+        assert!(text.contains(what), "{what}");
+    }
+    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-4.log", "accounts-4.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(35)));
+    assert_eq!(history(&store, 20), history_4());
     was_left(&store, &path, &text);
 }
 
@@ -243,11 +267,19 @@ mod sealed {
     }
 
     #[test]
-    fn a_sealed_file_of_format_3_opens() {
-        let text = text("accounts-3-sealed.log");
+    fn a_sealed_file_of_format_3_opens_and_is_upgraded() {
+        text("accounts-3-sealed.log");
         let (_folder, path, store) = opens(options(), "accounts-3-sealed.log", "accounts-3.json");
-        assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(34)));
-        assert_eq!(history(&store, 20), HISTORY_3);
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(3), Seq::new(34)));
+        was_upgraded(&store, &path, options(), "accounts-3.json", 20, &HISTORY_3);
+    }
+
+    #[test]
+    fn a_sealed_file_of_format_4_opens() {
+        let text = text("accounts-4-sealed.log");
+        let (_folder, path, store) = opens(options(), "accounts-4-sealed.log", "accounts-4.json");
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(35)));
+        assert_eq!(history(&store, 20), history_4());
         was_left(&store, &path, &text);
     }
 }

@@ -16,5 +16,6 @@ mod races;
 mod realms;
 mod remote;
 mod rights;
+mod rotation;
 mod tenants;
 mod world;

@@ -49,7 +49,7 @@ fn salvage(bytes: &[u8]) -> (Salvaged, Snapshot) {
 #[track_caller]
 fn check(new: &Path, salvaged: &Salvaged) -> Snapshot {
     let verified = block_on(FileStore::verify(new)).unwrap();
-    assert_eq!((verified.version, verified.torn_tail), (3, None));
+    assert_eq!((verified.version, verified.torn_tail), (4, None));
     assert_eq!((verified.seq, verified.accounts), (salvaged.seq, salvaged.accounts));
     assert_eq!(verified.keys, salvaged.keys);
     assert_eq!(verified.bytes, salvaged.bytes);
@@ -185,7 +185,7 @@ fn of_an_undamaged_file_nothing_is_lost() {
     let file = file();
     let (salvaged, snapshot) = salvage(&file);
     assert!(salvaged.is_everything(), "{salvaged:?}");
-    assert_eq!((salvaged.version, salvaged.seq, salvaged.torn_tail), (Some(3), Seq::new(11), None));
+    assert_eq!((salvaged.version, salvaged.seq, salvaged.torn_tail), (Some(4), Seq::new(11), None));
     assert_eq!(all(&snapshot), opened(&file));
     assert_eq!(format!("{}{}", salvaged.lost, salvaged.left_out), "");
 
@@ -477,7 +477,7 @@ fn what_is_refused() {
     for bytes in [&b""[..], b"dear diary\n", &[0; 5000], b"deadbeef {\"seq\":1}\n"] {
         assert_eq!(refused(bytes).kind(), StoreErrorKind::Foreign, "{bytes:?}");
     }
-    let newer = line(&serde_json::json!({"format": "gateway-accounts", "version": 4}));
+    let newer = line(&serde_json::json!({"format": "gateway-accounts", "version": 5}));
     assert_eq!(refused(&newer).kind(), StoreErrorKind::NewerVersion);
     let at = folder();
     let error = block_on(FileStore::salvage(&at.path, &at.new)).unwrap_err();

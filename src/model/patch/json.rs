@@ -16,7 +16,8 @@ use serde_json::Value;
 use std::fmt;
 
 /// The members of an [`AccountView`](crate::AccountView) that no edit sets, and that may be kept to compare.
-const STATED: [&str; 5] = ["account_sid", "status", "revision", "created", "updated"];
+const STATED: [&str; 6] =
+    ["account_sid", "webhook_secret_overlap_until", "status", "revision", "created", "updated"];
 
 /// Which of two values wins differs between JSON readers, so that neither does here.
 const GIVEN_TWICE: (&str, &str) = ("given_twice", "must not be given twice");

@@ -44,8 +44,8 @@ enum Edit<T> {
 /// The JSON is typed: a browser's form, which sends `""` for an empty field and `"7"` for a number, has to be
 /// translated to `null` and 7 first.
 ///
-/// A whole `AccountView` can be sent back. The members that no edit sets (`account_sid`, `webhook_secret`, `status`,
-/// `revision`, `created`, `updated`) are no problem as long as they say what is.
+/// A whole `AccountView` can be sent back. The members that no edit sets (`account_sid`, `webhook_secret`,
+/// `webhook_secret_overlap_until`, `status`, `revision`, `created`, `updated`) are no problem as long as they say what is.
 ///
 /// Values are parsed as they are set, and what is wrong is remembered, so that [`Accounts`](crate::Accounts)
 /// reports it together with everything else. Build one field by field, or read JSON; both go through the same

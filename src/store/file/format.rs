@@ -3,7 +3,7 @@
 //! A file is lines of text. Each is a checksum, a space, a JSON object, and a line feed:
 //!
 //! ```text
-//! 5c3d1f0e {"format":"gateway-accounts","version":3,"base":{"seq":41,"accounts":1,"keys":1},"sealed":false}
+//! b3bfdda0 {"format":"gateway-accounts","version":4,"base":{"seq":41,"accounts":1,"keys":1},"sealed":false}
 //! 9f1b20aa {"account":{…}}
 //! 41c7d0b3 {"key":{…}}
 //! 3f0e77b1 {"seq":42,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"created":{…}}]}
@@ -29,9 +29,9 @@ use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The version of the format that is written. Those before it are still read: version 2 had no API keys, and version 1
-/// neither a base nor joined, divided or sealed commits.
-pub(super) const VERSION: u32 = 3;
+/// The version of the format that is written. Those before it are still read: version 3 had no former webhook
+/// secrets, version 2 no API keys, and version 1 neither a base nor joined, divided or sealed commits.
+pub(super) const VERSION: u32 = 4;
 
 const FORMAT: &str = "gateway-accounts";
 

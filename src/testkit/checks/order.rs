@@ -3,6 +3,7 @@
 
 use crate::model::account::Account;
 use crate::model::contract::Contract;
+use crate::model::former_secret::FormerSecret;
 use crate::model::status::Status;
 use crate::model::timestamp::Timestamp;
 use crate::model::unit::{Limit, Unit};
@@ -128,6 +129,10 @@ pub(super) fn full() -> Account {
         licensed_sessions: Limit::AtMost(u32::MAX - 1),
         sip_realm: Some("caf\u{e9}.example".parse().expect("the realm is valid")),
         webhook_secret: WebhookSecret::import(" \u{e9}\t'\"\\ ").expect("it is short"),
+        former_webhook_secret: Some(Box::new(FormerSecret::new(
+            WebhookSecret::import("\u{e9} former \"'\\").expect("it is short"),
+            Timestamp::parse("9998-12-31T23:59:59.999Z").expect("the moment is valid"),
+        ))),
         device_calling_application: Some(
             "b3b70edc-bfa6-41d1-9d85-1eb4ba5f49ce".parse().expect("the SID is valid"),
         ),

@@ -5,6 +5,7 @@ use super::dialect::Dialects;
 use super::headers::{SignatureHeaders, StandardWebhooks};
 use super::keys::{Keys, Signature};
 use super::message_id::MessageId;
+use crate::model::account::Account;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook_secret::WebhookSecret;
 use base64::Engine;
@@ -38,6 +39,16 @@ impl Signer {
     #[must_use]
     pub fn new(secret: &WebhookSecret) -> Self {
         Self { current: Keys::of(secret), former: None }
+    }
+
+    /// With the secrets of this account.
+    #[must_use]
+    pub fn of(account: &Account) -> Self {
+        let signer = Self::new(account.webhook_secret());
+        match account.former_webhook_secret() {
+            Some(former) => signer.with_former(former.secret(), former.until()),
+            None => signer,
+        }
     }
 
     /// The same, and until that moment with this secret too: the one before the rotation.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::record::tests::full;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook_secret::WebhookSecret;
 use proptest::prelude::*;
@@ -178,6 +179,22 @@ fn the_former_secret_signs_until_its_time_is_over() {
         let count = |name, version| signed.get(name).unwrap().matches(version).count();
         assert_eq!(count("jambonz-signature", "v1="), signatures, "{millis}");
         assert_eq!(count("WEBHOOK-SIGNATURE", "v1,"), signatures, "{millis}");
+    }
+}
+
+#[test]
+fn an_account_signs_with_its_live_secrets() {
+    let account = full();
+    let former = account.former_webhook_secret().unwrap();
+    let content = Content::Body(b"x");
+    for (millis, signatures) in [(0, 2), (former.until().as_millis() - 1, 2), (former.until().as_millis(), 1)]
+    {
+        let now = Timestamp::from_millis(millis);
+        let signed = Signer::of(&account).sign(Dialects::Both, &id("m"), now, &content);
+        assert_eq!(signed.get("webhook-signature").unwrap().matches("v1,").count(), signatures);
+        for (secret, accepts) in [(account.webhook_secret(), true), (former.secret(), signatures == 2)] {
+            assert_eq!(Verifier::new([secret]).verify(signed.iter(), &content, now).is_ok(), accepts);
+        }
     }
 }
 

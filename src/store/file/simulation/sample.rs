@@ -6,6 +6,7 @@ use crate::access::Actor;
 use crate::model::account::{Account, Revision};
 use crate::model::api_key::{ApiKey, KeyHash, KeyId};
 use crate::model::contract::Contract;
+use crate::model::former_secret::FormerSecret;
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::realm::SipRealm;
@@ -212,6 +213,10 @@ impl Writer {
             licensed_sessions,
             sip_realm,
             webhook_secret: samples.secrets[usize::from(long)].clone(),
+            former_webhook_secret: dice.chance(1, 50).then(|| {
+                let until = Timestamp::from_millis(dice.below(2000) as i64);
+                Box::new(FormerSecret::new(samples.secrets[0].clone(), until))
+            }),
             device_calling_application: None,
             siprec_application: None,
             registration_webhook: hook.cloned().map(Box::new),
@@ -271,6 +276,7 @@ pub(super) fn batch_longer_by(accounts: usize, bytes: usize) -> Batch {
             name: SAMPLES.names[n][0].clone(),
             sip_realm: None,
             webhook_secret: WebhookSecret::import(&"s".repeat(20 + longer)).expect("it is short"),
+            former_webhook_secret: None,
             registration_webhook: None,
             queue_event_webhook: None,
             organisation: None,
