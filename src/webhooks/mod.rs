@@ -12,7 +12,7 @@ mod payload;
 #[cfg(feature = "webhooks")]
 mod signature;
 
-pub use url_policy::{UrlPolicy, UrlPolicyError};
+pub use url_policy::{HostPattern, HostPatternError, Network, NetworkError, UrlPolicy, UrlPolicyError};
 
 #[cfg(feature = "webhooks")]
 pub use signature::{

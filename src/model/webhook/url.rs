@@ -4,7 +4,7 @@ use crate::model::problem::ValueError;
 use crate::model::text_form;
 use crate::model::webhook::retry::RetryPolicy;
 use std::fmt;
-use url::Url;
+use url::{Host, Url};
 
 /// The address of a webhook.
 ///
@@ -155,6 +155,30 @@ impl WebhookUrl {
         Url::parse(&self.url).expect("it was parsed and printed by the same parser")
     }
 
+    /// Whether it begins with `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.starts_with("https:")
+    }
+
+    /// The host to call: a name, with the full stop at its end if it has one, or an address.
+    #[must_use]
+    pub fn host(&self) -> Host<&str> {
+        // Normalised, it has its scheme, two slashes, no user information, and a host.
+        let rest = self.url.split_once("//").map_or("", |(_, rest)| rest);
+        if let Some(address) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            let address = address.0.parse().expect("the host in brackets was printed from an IPv6 address");
+            return Host::Ipv6(address);
+        }
+        let host = &rest[..rest.find([':', '/', '?']).unwrap_or(rest.len())];
+        // No name's last label begins with a digit and is a number: that would have been an IPv4 address.
+        let ends_in_a_digit = host.ends_with(|c: char| c.is_ascii_digit());
+        match if ends_in_a_digit { host.parse() } else { return Host::Domain(host) } {
+            Ok(address) => Host::Ipv4(address),
+            Err(_) => Host::Domain(host),
+        }
+    }
+
     /// How often, and after what, a failed call is tried again.
     #[must_use]
     pub fn retry(&self) -> Option<RetryPolicy> {
@@ -259,7 +283,20 @@ mod tests {
                 prop_assert_eq!(WebhookUrl::parse(&url.to_string()), Ok(url.clone()));
                 let parsed = url.to_url();
                 prop_assert_eq!(parsed.as_str(), url.as_str());
-                prop_assert!(parsed.host().is_some() && url.as_str().len() <= WebhookUrl::MAX_LEN);
+                prop_assert!(url.as_str().len() <= WebhookUrl::MAX_LEN);
+                prop_assert_eq!(parsed.host(), Some(url.host()));
+                prop_assert_eq!(parsed.scheme() == "https", url.is_https());
+            }
+        }
+
+        #[test]
+        fn the_host_is_that_of_the_parser(
+            host in "[a-z0-9.x-]{1,30}|[0-9.]{1,15}|0x[0-9a-f]{1,8}|\\[[0-9a-f:.]{2,39}\\]|[a-zé０-９。%0-9.-]{1,20}",
+            rest in "(:[0-9]{1,5})?(/[a-z:/?@\\[\\]]{0,9})?(\\?[a-z:/@]{0,9})?",
+        ) {
+            if let Ok(url) = WebhookUrl::parse(&format!("https://{host}{rest}")) {
+                let parsed = url.to_url();
+                prop_assert_eq!(parsed.host(), Some(url.host()), "{}", url);
             }
         }
     }
