@@ -15,6 +15,11 @@ mod signature;
 pub use url_policy::{HostPattern, HostPatternError, Network, NetworkError, UrlPolicy, UrlPolicyError};
 
 #[cfg(feature = "webhooks")]
+pub use digest::{
+    CheckedDigest, DigestAlgorithm, DigestCredentials, DigestCredentialsError, DigestError, DigestPassword,
+    Ha1Error, NonceCounts, ReplayError,
+};
+#[cfg(feature = "webhooks")]
 pub use payload::{
     Blacklist, CallInfo, EventSequence, PayloadError, QueueChange, QueueEvent, RegistrationReply,
     RegistrationRequest, RegistrationStatus,
