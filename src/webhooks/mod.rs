@@ -10,6 +10,8 @@ mod digest;
 #[cfg(feature = "webhooks")]
 mod payload;
 #[cfg(feature = "webhooks")]
+mod request;
+#[cfg(feature = "webhooks")]
 mod signature;
 
 pub use url_policy::{HostPattern, HostPatternError, Network, NetworkError, UrlPolicy, UrlPolicyError};
@@ -24,6 +26,8 @@ pub use payload::{
     Blacklist, CallInfo, EventSequence, PayloadError, QueueChange, QueueEvent, RegistrationReply,
     RegistrationRequest, RegistrationStatus,
 };
+#[cfg(feature = "webhooks")]
+pub use request::{Caller, RequestError, WebhookRequest};
 #[cfg(feature = "webhooks")]
 pub use signature::{
     Content, Dialects, MessageId, MessageIdError, SignatureHeaders, Signer, ToleranceError, Verified,
