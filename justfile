@@ -29,7 +29,9 @@ doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
 
 # Each example prints what is recorded.
-examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt") (expect "api_keys" "examples/output/api_keys.txt")
+examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt") (expect "api_keys" "examples/output/api_keys.txt") \
+    (expect "sign_webhook" "examples/output/sign_webhook.txt") (expect "verify_webhook" "examples/output/verify_webhook.txt") \
+    (expect "registration_webhook" "examples/output/registration_webhook.txt")
 
 expect example output:
     cargo run --quiet --all-features --example {{example}} 2>/dev/null | diff -u {{output}} -
