@@ -5,7 +5,7 @@ features := "file testkit jambonz sealing keys webhooks http_v1"
 default: check
 
 # All checks, and that the toolchain is the one Cargo.toml promises.
-ci: rust-version check interop
+ci: rust-version check interop fuzz
 
 check: format clippy test doc examples licences
 
@@ -48,3 +48,8 @@ rust-version:
 # Published clients verify what we sign, and we what they sign. Needs Node.js and Python.
 interop:
     tests/interop/run
+
+# Each fuzz target, or those that are named, for a minute each, two at a time. Needs cargo-fuzz and a C++ compiler.
+fuzz *targets="digest_header signature_headers token url_policy":
+    cargo fuzz build --sanitizer none
+    echo {{targets}} | xargs --max-args 1 --max-procs 2 fuzz/run

@@ -1,4 +1,4 @@
-//! Any bytes, read as an API key: `cargo +nightly fuzz run token`.
+//! Any bytes, read as an API key: `just fuzz token`.
 
 #![no_main]
 
