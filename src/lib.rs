@@ -37,6 +37,7 @@
 //! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
 //! | API keys: making them, and who shows one | `KeyToken`, `HashPool`, `Authenticator` (feature `keys`) |
 //! | API keys (feature `keys`) | `ApiKeys`, `Authenticator`, `KeyToken`; the example `api_keys` |
+//! | calling webhooks, and answering such calls | [`webhooks`] (most of it: feature `webhooks`), [`UrlPolicy`], [`SecretRotation`] |
 //! | keeping secrets sealed in the file (feature `sealing`) | `Keyring` |
 //! | moving in from jambonz (feature `jambonz`) | `jambonz` |
 //! | a store of one's own | [`AccountStore`], [`Snapshot::apply`], `testkit` |
@@ -46,7 +47,7 @@
 //! Nothing needs a particular executor, and no future blocks the thread that polls it. Time and randomness are
 //! passed in ([`Clock`], [`Random`]), so that a test decides both. Features only add. Of the dependencies, five
 //! show in the public interface: `url`, `uuid`, `serde` (with `serde_json` values), `futures-core` and `async-trait`,
-//! whose macro is re-exported.
+//! whose macro is re-exported; and `http` with the feature `http_v1`.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]

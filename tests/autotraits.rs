@@ -68,6 +68,10 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Unit>();
     check::<UnitKind>();
     check::<UrlPolicy>();
+    check::<FormerSecret>();
+    check::<SecretRotation>();
+    check::<webhooks::HostPattern>();
+    check::<webhooks::Network>();
     check::<Webhook>();
     check::<WebhookCredentials>();
     check::<WebhookMethod>();
@@ -95,6 +99,26 @@ fn public_types_are_send_sync_and_unpin() {
         check::<KeyToken>();
         check::<ParsedToken<'static>>();
     }
+    #[cfg(feature = "webhooks")]
+    {
+        use gateway_accounts::webhooks::*;
+        check::<CallInfo>();
+        check::<Caller>();
+        check::<Content<'static>>();
+        check::<DigestCredentials>();
+        check::<DigestPassword>();
+        check::<EventSequence>();
+        check::<MessageId>();
+        check::<NonceCounts>();
+        check::<QueueEvent>();
+        check::<RegistrationReply>();
+        check::<RegistrationRequest>();
+        check::<SignatureHeaders>();
+        check::<Signer>();
+        check::<Verified>();
+        check::<Verifier>();
+        check::<WebhookRequest>();
+    }
 }
 
 /// What the front desk promises works on an executor of many threads.
@@ -110,6 +134,9 @@ fn futures_and_streams_move_between_threads() {
     check(accounts.edit(&actor, sid, seen, AccountPatch::new()));
     check(accounts.suspend(&actor, sid, seen, "late".parse().unwrap()));
     check(accounts.resume(&actor, sid, seen));
+    check(accounts.rotate_webhook_secret(&actor, sid, seen, SecretRotation::default()));
+    check(accounts.finish_webhook_secret_rotation(&actor, sid, seen));
+    check(accounts.revoke_webhook_secret(&actor, sid, seen));
     check(accounts.delete(&actor, sid, seen, WhileRunning::Refuse));
     check(accounts.get(&actor, sid));
     check(accounts.find_by_name(&actor, &name));
@@ -172,5 +199,18 @@ fn errors_are_small() {
         check::<HashError>(24);
         check::<HashParamsError>(16);
         check::<TokenError>(16);
+    }
+    check::<webhooks::HostPatternError>(16);
+    check::<webhooks::NetworkError>(24);
+    #[cfg(feature = "webhooks")]
+    {
+        use gateway_accounts::webhooks::*;
+        check::<DigestCredentialsError>(40);
+        check::<DigestError>(16);
+        check::<MessageIdError>(24);
+        check::<PayloadError>(32);
+        check::<RequestError>(16);
+        check::<ToleranceError>(16);
+        check::<VerifyError>(40);
     }
 }

@@ -6,12 +6,13 @@ mod network;
 mod special;
 
 pub use host_pattern::{HostPattern, HostPatternError};
+pub use local_name::LocalName;
 pub use network::{Network, NetworkError};
+pub use special::AddressBlock;
 
 use crate::model::problem::ValueError;
 use crate::model::webhook::WebhookUrl;
-use local_name::local_name;
-use special::{Special, embedded, special};
+use special::{embedded, special};
 use std::net::IpAddr;
 use url::Host;
 
@@ -73,35 +74,29 @@ pub enum UrlPolicyError {
     /// A name of this machine or of a local network: `localhost`, one label, an empty label, or a name under a
     /// top-level name that is not on the public internet, such as `.local` and `.internal`.
     #[error(
-        "must not be a name of a local machine or network ({what}); an operator can allow the host in the URL policy"
+        "must not be a name of a local machine or network ({name}); an operator can allow the host in the URL policy"
     )]
     LocalName {
-        /// What tells: the top-level name with a full stop in front, `one label` or `an empty label`.
-        what: &'static str,
+        /// What tells.
+        name: LocalName,
     },
     /// An address that is not one of the public internet.
-    #[error(
-        "must not be at an address of {network} ({name}, {reference}); an operator can allow its network in the URL policy"
-    )]
+    #[error("must not be at an address of {block}; an operator can allow its network in the URL policy")]
     Address {
         /// The block that it is in.
-        network: Network,
-        /// What the block is for.
-        name: &'static str,
-        /// Where that is laid down.
-        reference: &'static str,
+        block: AddressBlock,
     },
     /// A host on the operator's list of denied ones.
     #[error("must not be at {pattern}, which the operator's URL policy denies")]
     DeniedHost {
         /// The entry.
-        pattern: HostPattern,
+        pattern: Box<HostPattern>,
     },
     /// An address of a network on the operator's list of denied ones.
     #[error("must not be at an address of {network}, which the operator's URL policy denies")]
     DeniedNetwork {
         /// The entry.
-        network: Network,
+        network: Box<Network>,
     },
 }
 
@@ -191,11 +186,11 @@ impl UrlPolicy {
     fn check_name(&self, name: &str) -> Result<(), UrlPolicyError> {
         let found = |patterns: &[HostPattern]| patterns.iter().find(|pattern| pattern.matches(name)).cloned();
         if let Some(pattern) = found(&self.denied_hosts) {
-            return Err(UrlPolicyError::DeniedHost { pattern });
+            return Err(UrlPolicyError::DeniedHost { pattern: pattern.into() });
         }
-        match local_name(name) {
-            Some(what) if !self.allow_any_address && found(&self.allowed_hosts).is_none() => {
-                Err(UrlPolicyError::LocalName { what })
+        match LocalName::of(name) {
+            Some(name) if !self.allow_any_address && found(&self.allowed_hosts).is_none() => {
+                Err(UrlPolicyError::LocalName { name })
             }
             _ => Ok(()),
         }
@@ -244,16 +239,14 @@ impl UrlPolicy {
     /// [`UrlPolicyError`], the first rule that refuses it.
     pub fn check_resolved(&self, address: IpAddr) -> Result<(), UrlPolicyError> {
         if let Some(network) = self.denied(address) {
-            return Err(UrlPolicyError::DeniedNetwork { network });
+            return Err(UrlPolicyError::DeniedNetwork { network: network.into() });
         }
         if self.allow_any_address {
             return Ok(());
         }
         match special(address) {
-            Some(Special { network, name, source: reference })
-                if !self.allowed_networks.iter().any(|allowed| allowed.contains(address)) =>
-            {
-                Err(UrlPolicyError::Address { network, name, reference })
+            Some(block) if !self.allowed_networks.iter().any(|allowed| allowed.contains(address)) => {
+                Err(UrlPolicyError::Address { block })
             }
             _ => Ok(()),
         }

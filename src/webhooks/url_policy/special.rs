@@ -1,23 +1,76 @@
 //! Addresses that no webhook is at.
 
 use super::network::Network;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A block of addresses with a special purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Block<A> {
+/// A block of addresses that no webhook is at. Printed, it is `10.0.0.0/8 (private use, RFC 1918)`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AddressBlock(Which);
+
+/// Which one: its place in one of the tables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    V4(u8),
+    V6(u8),
+    BesideGlobalUnicast,
+}
+
+impl AddressBlock {
+    /// Its addresses; of what is [not assigned](AddressBlock::name) as global unicast of IPv6, `::/0`.
+    #[must_use]
+    pub fn network(self) -> Network {
+        match self.0 {
+            Which::V4(n) => {
+                let Block { first, prefix, .. } = V4[usize::from(n)];
+                Network::new(Ipv4Addr::from_bits(first).into(), prefix)
+            }
+            Which::V6(n) => {
+                let Block { first, prefix, .. } = V6[usize::from(n)];
+                Network::new(Ipv6Addr::from_bits(first).into(), prefix)
+            }
+            Which::BesideGlobalUnicast => Network::new(Ipv6Addr::UNSPECIFIED.into(), 0),
+        }
+    }
+
+    /// What it is for: `private use`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Which::V4(n) => V4[usize::from(n)].name,
+            Which::V6(n) => V6[usize::from(n)].name,
+            Which::BesideGlobalUnicast => "IPv6 beside global unicast 2000::/3",
+        }
+    }
+
+    /// Where that is laid down: `RFC 1918`.
+    #[must_use]
+    pub fn source(self) -> &'static str {
+        match self.0 {
+            Which::V4(n) => V4[usize::from(n)].source,
+            Which::V6(n) => V6[usize::from(n)].source,
+            Which::BesideGlobalUnicast => "RFC 4291",
+        }
+    }
+}
+
+impl fmt::Display for AddressBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {})", self.network(), self.name(), self.source())
+    }
+}
+
+impl fmt::Debug for AddressBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+struct Block<A> {
     first: A,
     prefix: u8,
     name: &'static str,
     source: &'static str,
-}
-
-/// What is said of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Special {
-    pub(super) network: Network,
-    pub(super) name: &'static str,
-    pub(super) source: &'static str,
 }
 
 const fn v4(first: [u8; 4], prefix: u8, name: &'static str, source: &'static str) -> Block<u32> {
@@ -31,7 +84,7 @@ const fn v6(first: [u16; 8], prefix: u8, name: &'static str, source: &'static st
 
 /// Every block of the IANA IPv4 Special-Purpose Address Registry that is not within another, also those that it calls globally
 /// reachable, which are for protocols and serve no webhook; and multicast.
-const V4: [Block<u32>; 18] = [
+static V4: [Block<u32>; 18] = [
     v4([10, 0, 0, 0], 8, "private use", "RFC 1918"),
     v4([172, 16, 0, 0], 12, "private use", "RFC 1918"),
     v4([192, 168, 0, 0], 16, "private use", "RFC 1918"),
@@ -54,7 +107,7 @@ const V4: [Block<u32>; 18] = [
 
 /// Every block of the IANA IPv6 Special-Purpose Address Registry that is not within another, also those that it calls globally
 /// reachable; the other forms that carry an IPv4 address which something may unpack; multicast; and the former 6bone.
-const V6: [Block<u128>; 20] = [
+static V6: [Block<u128>; 20] = [
     v6([0, 0, 0, 0, 0, 0, 0, 1], 128, "loopback", "RFC 4291"),
     v6([0, 0, 0, 0, 0, 0, 0, 0], 128, "unspecified", "RFC 4291"),
     v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96, "IPv4-mapped", "RFC 4291"),
@@ -77,30 +130,28 @@ const V6: [Block<u128>; 20] = [
     v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, "multicast", "RFC 4291"),
 ];
 
-/// All that is assigned as global unicast is in 2000::/3 (RFC 4291, and the IANA registry of IPv6 global unicast addresses).
-const GLOBAL_UNICAST: Block<u128> = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3, "global unicast", "RFC 4291");
-
 /// The block that an address is in, if it is not one of the public internet.
-pub(super) fn special(address: IpAddr) -> Option<Special> {
-    match address {
+pub(super) fn special(address: IpAddr) -> Option<AddressBlock> {
+    // The tables are short.
+    #[expect(clippy::cast_possible_truncation, reason = "neither has 256 blocks")]
+    let nth = |n: usize| n as u8;
+    let which = match address {
         IpAddr::V4(address) => {
             let bits = address.to_bits();
-            let block = V4.iter().find(|block| (bits ^ block.first) >> (32 - block.prefix) == 0)?;
-            let network = Network::new(Ipv4Addr::from_bits(block.first).into(), block.prefix);
-            Some(Special { network, name: block.name, source: block.source })
+            let n = V4.iter().position(|block| (bits ^ block.first) >> (32 - block.prefix) == 0)?;
+            Which::V4(nth(n))
         }
         IpAddr::V6(address) => {
             let bits = address.to_bits();
-            let within = |block: &&Block<u128>| (bits ^ block.first) >> (128 - block.prefix) == 0;
-            let not_assigned = || {
-                let whole = v6([0; 8], 0, "IPv6 beside global unicast 2000::/3", "RFC 4291");
-                (!within(&&GLOBAL_UNICAST)).then_some(whole)
-            };
-            let block = V6.iter().find(within).copied().or_else(not_assigned)?;
-            let network = Network::new(Ipv6Addr::from_bits(block.first).into(), block.prefix);
-            Some(Special { network, name: block.name, source: block.source })
+            match V6.iter().position(|block| (bits ^ block.first) >> (128 - block.prefix) == 0) {
+                Some(n) => Which::V6(nth(n)),
+                // All that is assigned as global unicast is in 2000::/3 (RFC 4291, and the IANA registry of it).
+                None if bits >> 125 == 0b001 => return None,
+                None => Which::BesideGlobalUnicast,
+            }
         }
-    }
+    };
+    Some(AddressBlock(which))
 }
 
 /// The IPv4 addresses that an IPv6 address may be unpacked to.
