@@ -36,6 +36,9 @@ impl Accounts {
             });
         }
         let changed = |field| before.is_none_or(|before| before.differences(after).contains(&field));
+        if before.is_none() {
+            self.check_overlap(after, &mut problems);
+        }
         self.check_webhooks(after, changed, &mut problems);
         self.check_applications(after, changed, &mut problems).await?;
         let store = &self.0.store;

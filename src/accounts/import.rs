@@ -211,6 +211,7 @@ impl Accounts {
             if let Err(error) = account.check_fields_together() {
                 problems.push(Problem::of_value(Field::LicensedSessions, &error));
             }
+            self.check_overlap(account, &mut problems);
             self.check_webhooks(account, |_| true, &mut problems);
             self.check_applications(account, |_| true, &mut problems).await?;
             refusals.add(chunk.first + position, account, problems);

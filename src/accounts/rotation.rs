@@ -5,7 +5,7 @@ use crate::accounts::{Accounts, Error};
 use crate::model::account::{Account, Revision};
 use crate::model::field::Field;
 use crate::model::former_secret::FormerSecret;
-use crate::model::problem::Problem;
+use crate::model::problem::{Problem, Problems};
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook_secret::WebhookSecret;
@@ -100,8 +100,7 @@ impl Accounts {
         let current = self.at_revision(actor, Action::Edit, sid, seen).await?;
         let now = self.0.clock.now();
         if how.overlap > SecretRotation::MAX_OVERLAP {
-            let days = SecretRotation::MAX_OVERLAP.as_secs() / (24 * 60 * 60);
-            return Err(refused("overlap_too_long", format!("must overlap for {days} days at most")));
+            return Err(Error::Invalid(overlap_too_long().into()));
         }
         if let Some(former) = live_former(&current, now)
             && !how.forced
@@ -110,7 +109,7 @@ impl Accounts {
                 "is being rotated until {}: finish that rotation first, or force this one, which drops the former secret",
                 former.until()
             );
-            return Err(refused("rotation_open", message));
+            return Err(Error::Invalid(Problem::new(Field::WebhookSecret, "rotation_open", message).into()));
         }
         let former = FormerSecret::new(current.webhook_secret.clone(), now.after(how.overlap));
         self.replace_secrets(actor, &current, self.new_secret()?, Some(former)).await
@@ -146,6 +145,14 @@ impl Accounts {
         self.replace_secrets(actor, &current, self.new_secret()?, None).await
     }
 
+    /// That a former secret which comes from elsewhere signs no longer than one that was rotated here.
+    pub(super) fn check_overlap(&self, account: &Account, problems: &mut Problems) {
+        let latest = || self.0.clock.now().after(SecretRotation::MAX_OVERLAP);
+        if account.former_webhook_secret().is_some_and(|former| former.until() > latest()) {
+            problems.push(overlap_too_long());
+        }
+    }
+
     fn new_secret(&self) -> Result<WebhookSecret, Error> {
         WebhookSecret::generate(&*self.0.random).map_err(Error::Random)
     }
@@ -171,6 +178,7 @@ fn live_former(account: &Account, now: Timestamp) -> Option<&FormerSecret> {
     account.former_webhook_secret().filter(|former| former.is_live(now))
 }
 
-fn refused(code: &'static str, message: String) -> Error {
-    Error::Invalid(Problem::new(Field::WebhookSecret, code, message).into())
+fn overlap_too_long() -> Problem {
+    let days = SecretRotation::MAX_OVERLAP.as_secs() / (24 * 60 * 60);
+    Problem::new(Field::WebhookSecret, "overlap_too_long", format!("must overlap for {days} days at most"))
 }

@@ -264,12 +264,30 @@ fn an_import_brings_both_along() {
     let world = World::new();
     let acme = world.full(Contract::RESTRICTED);
     let rotated = rotate(&world, &acme, SecretRotation::default()).unwrap();
-    let elsewhere = World::new();
-    let imported = block_on(elsewhere.accounts.import(&admin(), {
+    let until = |millis: u64| {
         let mut record = AccountRecord::from(&*rotated);
         (record.device_calling_application, record.siprec_application) = (None, None);
+        let until = Timestamp::from_millis(START + millis as i64);
+        record.former_webhook_secret =
+            Some(Box::new(FormerSecret::new(acme.webhook_secret().clone(), until)));
         Account::try_from(record).unwrap()
-    }))
-    .unwrap();
-    assert_eq!(imported.former_webhook_secret(), rotated.former_webhook_secret());
+    };
+    for (millis, expected) in [(0, true), (1, true), (7 * DAY, true), (7 * DAY + 1, false)] {
+        let account = until(millis);
+        let former = account.former_webhook_secret().cloned();
+        for all_at_once in [false, true] {
+            let elsewhere = World::new();
+            let result = if all_at_once {
+                block_on(elsewhere.accounts.import_all(&admin(), [account.clone()], |_| {})).map(|_| ())
+            } else {
+                block_on(elsewhere.accounts.import(&admin(), account.clone())).map(|_| ())
+            };
+            assert_eq!(result.is_ok(), expected, "{millis}: {result:?}");
+            if expected {
+                assert_eq!(elsewhere.get(account.sid()).former_webhook_secret().cloned(), former);
+            } else {
+                assert!(format!("{result:?}").contains("overlap_too_long"), "{result:?}");
+            }
+        }
+    }
 }

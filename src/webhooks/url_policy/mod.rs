@@ -229,7 +229,10 @@ impl UrlPolicy {
     ///     .redirect(reqwest::redirect::Policy::none())
     ///     .no_proxy()
     ///     .build()?;
-    /// # let _ = client;
+    /// # // That it refuses what resolves to loopback, and why.
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # let error = runtime.block_on(client.get("http://localhost:9/").send()).unwrap_err();
+    /// # assert!(format!("{error:?}").contains("(loopback, RFC "), "{error:?}");
     /// # Ok(()) }
     /// ```
     ///
