@@ -7,7 +7,7 @@
 
 use futures_lite::future::block_on;
 use gateway_accounts::webhooks::{
-    CallInfo, Caller, EventSequence, MessageId, QueueChange, QueueEvent, WebhookRequest,
+    CallInfo, EventSequence, MessageId, QueueChange, QueueEvent, WebhookRequest, WebhookRequests,
 };
 use gateway_accounts::{
     AccountPatch, Accounts, Actor, Clock, Error as AccountsError, ManualClock, MemoryStore, SecretRotation,
@@ -36,29 +36,29 @@ async fn calls() -> Result<(), Box<dyn Error>> {
 
     // One for the whole program: numbers that rise from event to event.
     let sequence = EventSequence::new();
-    let caller = Caller::new();
+    let requests = WebhookRequests::new();
     let joined = QueueChange::joined(clock.now());
     let event = QueueEvent::new("support", 3, joined, CallInfo::of("4b0bed24-d6bd-4295-9617-ad0453c5e87b"))
         .with_id(MessageId::generate(&*random)?)
         .with_sequence(sequence.next(clock.now()));
-    show("the first attempt", &caller.queue_event(&acme, &event, clock.now())?);
+    show("the first attempt", &requests.queue_event(&acme, &event, clock.now())?);
 
     // The same id, and a new time.
     clock.advance(Duration::from_secs(2));
-    show("the second attempt", &caller.queue_event(&acme, &event, clock.now())?);
+    show("the second attempt", &requests.queue_event(&acme, &event, clock.now())?);
 
     // For a day, each call carries a signature of either secret.
     let rotated = accounts
         .rotate_webhook_secret(&admin, acme.sid(), acme.revision(), SecretRotation::default())
         .await?;
-    show("while the secret is rotated", &caller.queue_event(&rotated, &event, clock.now())?);
+    show("while the secret is rotated", &requests.queue_event(&rotated, &event, clock.now())?);
     let once_more = SecretRotation::default();
     match accounts.rotate_webhook_secret(&admin, acme.sid(), rotated.revision(), once_more).await {
         Err(AccountsError::Invalid(problems)) => println!("rotating once more is refused: {problems}\n"),
         other => println!("rotating once more: {other:?}\n"),
     }
     clock.advance(SecretRotation::DEFAULT_OVERLAP);
-    show("a day later", &caller.queue_event(&rotated, &event, clock.now())?);
+    show("a day later", &requests.queue_event(&rotated, &event, clock.now())?);
     Ok(())
 }
 

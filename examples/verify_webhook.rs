@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use gateway_accounts::webhooks::{
-    CallInfo, Caller, Content, MessageId, QueueChange, QueueEvent, Verifier, WebhookRequest,
+    CallInfo, Content, MessageId, QueueChange, QueueEvent, Verifier, WebhookRequest, WebhookRequests,
 };
 use gateway_accounts::{
     Account, AccountPatch, Accounts, Actor, Clock, MemoryStore, OsRandom, SecretRotation, SystemClock,
@@ -92,7 +92,7 @@ impl Gateway {
         event: &QueueEvent,
         at: Timestamp,
     ) -> Result<WebhookRequest, Box<dyn Error>> {
-        Ok(Caller::new().queue_event(account, event, at)?)
+        Ok(WebhookRequests::new().queue_event(account, event, at)?)
     }
 
     async fn call(&self, what: &str, request: WebhookRequest) -> Result<(), Box<dyn Error>> {

@@ -103,7 +103,7 @@ fn public_types_are_send_sync_and_unpin() {
     {
         use gateway_accounts::webhooks::*;
         check::<CallInfo>();
-        check::<Caller>();
+        check::<WebhookRequests>();
         check::<Content<'static>>();
         check::<DigestCredentials>();
         check::<DigestPassword>();

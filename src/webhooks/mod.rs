@@ -7,7 +7,7 @@
 //!
 //! | for | see |
 //! |---|---|
-//! | a whole call: method, URL, headers, body | `Caller`, `WebhookRequest` |
+//! | a whole call: method, URL, headers, body | `WebhookRequests`, `WebhookRequest` |
 //! | the signatures alone | `Signer`, `SignatureHeaders`, `Dialects` |
 //! | where a webhook may be, when it is edited and when it is called | [`UrlPolicy`], [`HostPattern`], [`Network`] |
 //! | what is sent and answered | `RegistrationRequest`, `RegistrationReply`, `QueueEvent`, `EventSequence` |
@@ -48,7 +48,7 @@ pub use payload::{
     RegistrationRequest, RegistrationStatus,
 };
 #[cfg(feature = "webhooks")]
-pub use request::{Caller, RequestError, WebhookRequest};
+pub use request::{RequestError, WebhookRequest, WebhookRequests};
 #[cfg(feature = "webhooks")]
 pub use signature::{
     Content, Dialects, MessageId, MessageIdError, SignatureHeaders, Signer, ToleranceError, Verified,

@@ -12,10 +12,10 @@ use serde::Serialize;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// How a gateway calls webhooks: what it describes of each call is a [`WebhookRequest`].
+/// Describes the calls of webhooks: each is a [`WebhookRequest`], as this says how they are signed.
 ///
 /// ```
-/// use gateway_accounts::webhooks::{Caller, MessageId, RegistrationRequest};
+/// use gateway_accounts::webhooks::{WebhookRequests, MessageId, RegistrationRequest};
 /// use gateway_accounts::*;
 /// # futures_lite::future::block_on(async {
 /// # let accounts = Accounts::new(MemoryStore::new());
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 /// # let acme = accounts.create(&admin, serde_json::from_str(draft)?).await?;
 /// let asked = RegistrationRequest::new("jane", "acme.example", "nonce", "sip:acme.example", "digest");
 /// let (id, now) = (MessageId::generate(&OsRandom)?, SystemClock.now());
-/// let request = Caller::new().registration(&acme, &asked, &id, now)?;
+/// let request = WebhookRequests::new().registration(&acme, &asked, &id, now)?;
 ///
 /// assert_eq!((request.method(), request.url()), (WebhookMethod::Post, "https://hooks.acme.example/register"));
 /// let names: Vec<_> = request.headers().map(|(name, _)| name).collect();
@@ -36,7 +36,7 @@ use zeroize::Zeroizing;
 /// assert!(request.body().starts_with(b"{"));
 /// // If that fails, once more: the same id, and a new time.
 /// assert!(request.retry().is_some_and(|retry| retry.count() == 2));
-/// let again = Caller::new().registration(&acme, &asked, &id, SystemClock.now())?;
+/// let again = WebhookRequests::new().registration(&acme, &asked, &id, SystemClock.now())?;
 /// # let _ = again;
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
@@ -51,7 +51,7 @@ use zeroize::Zeroizing;
 /// - asks first whether the account is in service ([`Status::in_service`](crate::Status::in_service)): a description is made of
 ///   a suspended one's webhooks too.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller {
+pub struct WebhookRequests {
     dialects: Dialects,
     get_as_jambonz: bool,
 }
@@ -78,13 +78,13 @@ pub enum RequestError {
     },
 }
 
-impl Default for Caller {
+impl Default for WebhookRequests {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Caller {
+impl WebhookRequests {
     /// Signs in both dialects.
     #[must_use]
     pub const fn new() -> Self {
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn by_post() {
         let account = account("https://hooks.example/r?a=1#rc=2&rp=5xx", WebhookMethod::Post, None);
-        let request = Caller::new().registration(&account, &asked(), &id(), now()).unwrap();
+        let request = WebhookRequests::new().registration(&account, &asked(), &id(), now()).unwrap();
         assert_eq!((request.method(), request.url()), (WebhookMethod::Post, "https://hooks.example/r?a=1"));
         assert_eq!(RegistrationRequest::parse(request.body()).unwrap(), asked());
         assert_eq!(request.headers().next(), Some(("content-type", "application/json")));
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(request.retry().map(|retry| retry.count()), Some(2));
         verify(&account, &request);
 
-        let request = Caller::new().queue_event(&account, &event(), now()).unwrap();
+        let request = WebhookRequests::new().queue_event(&account, &event(), now()).unwrap();
         assert_eq!(QueueEvent::parse(request.body()).unwrap(), event());
         verify(&account, &request);
     }
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn by_get() {
         let account = account("https://hooks.example/r?a=1", WebhookMethod::Get, Some(("gate", "pä:ss")));
-        let request = Caller::new().registration(&account, &asked(), &id(), now()).unwrap();
+        let request = WebhookRequests::new().registration(&account, &asked(), &id(), now()).unwrap();
         let url = url::Url::parse(request.url()).unwrap();
         let pairs: Vec<_> = url.query_pairs().collect();
         let mut sorted = pairs.clone();
@@ -385,7 +385,7 @@ mod tests {
         let basic = BASE64_STANDARD.encode("gate:pä:ss");
         assert_eq!(request.headers().next(), Some(("authorization", format!("Basic {basic}").as_str())));
         verify(&account, &request);
-        let request = Caller::new().queue_event(&account, &event(), now()).unwrap();
+        let request = WebhookRequests::new().queue_event(&account, &event(), now()).unwrap();
         assert!(
             request.url().contains("sequence=7") && request.url().contains("event_id=msg_1"),
             "{request:?}"
@@ -398,10 +398,11 @@ mod tests {
         let account = account("https://hooks.example/r", WebhookMethod::Get, None);
         let body = serde_json::to_vec(&event()).unwrap();
         for asked_for in [false, true] {
-            let caller = Caller::new().with_get_as_jambonz(asked_for).with_dialects(Dialects::Jambonz);
+            let requests =
+                WebhookRequests::new().with_get_as_jambonz(asked_for).with_dialects(Dialects::Jambonz);
             for (request, signed_by_jambonz) in [
-                (caller.registration(&account, &asked(), &id(), now()), Content::JAMBONZ_REGISTRATION),
-                (caller.queue_event(&account, &event(), now()), &body),
+                (requests.registration(&account, &asked(), &id(), now()), Content::JAMBONZ_REGISTRATION),
+                (requests.queue_event(&account, &event(), now()), &body),
             ] {
                 let request = request.unwrap();
                 let verifier = Verifier::new([account.webhook_secret()]);
@@ -415,19 +416,19 @@ mod tests {
     #[test]
     fn what_can_not_be_called() {
         let without = Account { registration_webhook: None, queue_event_webhook: None, ..full() };
-        let caller = Caller::new();
+        let requests = WebhookRequests::new();
         let field = Field::RegistrationWebhook;
-        let got = caller.registration(&without, &asked(), &id(), now());
+        let got = requests.registration(&without, &asked(), &id(), now());
         assert_eq!(got, Err(RequestError::NoWebhook { field }));
         assert_eq!(got.unwrap_err().to_string(), "the account has no registration_webhook");
         let field = Field::QueueEventWebhook;
-        assert_eq!(caller.queue_event(&without, &event(), now()), Err(RequestError::NoWebhook { field }));
+        assert_eq!(requests.queue_event(&without, &event(), now()), Err(RequestError::NoWebhook { field }));
         let anonymous = QueueEvent { event_id: None, ..event() };
-        assert_eq!(caller.queue_event(&full(), &anonymous, now()), Err(RequestError::NoEventId));
+        assert_eq!(requests.queue_event(&full(), &anonymous, now()), Err(RequestError::NoEventId));
         let account = account("https://hooks.example/r", WebhookMethod::Get, None);
         let mut long = asked();
         long.nonce = "é".repeat(WebhookRequest::MAX_URL_LEN);
-        let got = caller.registration(&account, &long, &id(), now());
+        let got = requests.registration(&account, &long, &id(), now());
         assert!(matches!(got, Err(RequestError::UrlTooLong { bytes: 98_304.. })), "{got:?}");
     }
 
@@ -437,7 +438,7 @@ mod tests {
             account("https://hooks.example/r?token=hunter3", WebhookMethod::Post, Some(("jane", "hunter2")));
         let mut asked = asked();
         asked.response = "hunter4".into();
-        let request = Caller::new().registration(&account, &asked, &id(), now()).unwrap();
+        let request = WebhookRequests::new().registration(&account, &asked, &id(), now()).unwrap();
         let printed = format!("{request:?} {request:#?}");
         let basic = BASE64_STANDARD.encode("jane:hunter2");
         assert!(
@@ -451,7 +452,7 @@ mod tests {
     fn for_the_crate_http() {
         let account =
             account("https://hooks.example/r?a='1'&b={}|^`", WebhookMethod::Post, Some(("jane", "x")));
-        let described = Caller::new().registration(&account, &asked(), &id(), now()).unwrap();
+        let described = WebhookRequests::new().registration(&account, &asked(), &id(), now()).unwrap();
         let request = described.clone().into_http().unwrap();
         assert_eq!(
             (request.method(), request.uri().to_string()),
@@ -480,7 +481,7 @@ mod tests {
             let mut asked = asked();
             asked.username.clone_from(&text);
             asked.other.insert(text.clone(), text.clone().into());
-            let request = Caller::new().registration(&account, &asked, &id(), now()).unwrap();
+            let request = WebhookRequests::new().registration(&account, &asked, &id(), now()).unwrap();
             verify(&account, &request);
             #[cfg(feature = "http_v1")]
             if let Ok(http) = request.clone().into_http() {

@@ -3,6 +3,7 @@
 use crate::world::*;
 use futures_lite::future::block_on;
 use gateway_accounts::*;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -288,6 +289,83 @@ fn an_import_brings_both_along() {
             } else {
                 assert!(format!("{result:?}").contains("overlap_too_long"), "{result:?}");
             }
+        }
+    }
+}
+
+/// What is done to an account, and to a model of it.
+#[derive(Debug, Clone)]
+enum Step {
+    Rotate { overlap: u64, forced: bool },
+    Finish,
+    Revoke,
+    Rename(u8),
+    Wait(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let millis = || prop_oneof![Just(0), Just(1), 0..3_u64, 0..20_u64];
+    let step = prop_oneof![
+        (millis(), any::<bool>()).prop_map(|(overlap, forced)| Step::Rotate { overlap, forced }),
+        Just(Step::Finish),
+        Just(Step::Revoke),
+        any::<u8>().prop_map(Step::Rename),
+        millis().prop_map(Step::Wait),
+    ];
+    proptest::collection::vec(step, 0..30)
+}
+
+proptest! {
+    /// Secrets are numbered in the order in which they were made; the model has the current one, and the one before with
+    /// its end.
+    #[test]
+    fn whatever_is_done_the_secrets_that_sign_are_those_of_the_model(steps in steps()) {
+        let world = World::new();
+        let mut account = world.full(Contract::RESTRICTED);
+        let mut made = vec![account.webhook_secret().clone()];
+        let (mut current, mut former) = (0, None::<(usize, u64)>);
+        let mut now = 0;
+        for step in steps {
+            let open = former.is_some_and(|(_, until)| now < until);
+            let renew = |world: &World, result: Result<Arc<Account>, Error>, made: &mut Vec<WebhookSecret>| {
+                let account = result.unwrap();
+                made.push(account.webhook_secret().clone());
+                assert_eq!(*world.get(account.sid()), *account);
+                account
+            };
+            match step {
+                Step::Rotate { overlap, forced } => {
+                    let mut how = SecretRotation::default().with_overlap(Duration::from_millis(overlap));
+                    if forced {
+                        how = how.forced();
+                    }
+                    let result = rotate(&world, &account, how);
+                    if open && !forced {
+                        prop_assert!(result.is_err());
+                    } else {
+                        account = renew(&world, result, &mut made);
+                        (current, former) = (made.len() - 1, Some((current, now + overlap)));
+                    }
+                }
+                Step::Revoke => {
+                    account = renew(&world, revoke(&world, &account), &mut made);
+                    (current, former) = (made.len() - 1, None);
+                }
+                Step::Finish => (account, former) = (finish(&world, &account).unwrap(), None),
+                Step::Rename(n) => {
+                    account = world_edit(&world, &account, &json!({"name": format!("Acme {n}")})).unwrap();
+                }
+                Step::Wait(millis) => {
+                    now += millis;
+                    world.clock.advance(millis);
+                }
+            }
+            let expected: Vec<_> = [Some(current), former.filter(|(_, until)| now < *until).map(|(n, _)| n)]
+                .into_iter()
+                .flatten()
+                .map(|n| made[n].reveal())
+                .collect();
+            prop_assert_eq!(live(&account, Timestamp::from_millis(START + now as i64)), expected);
         }
     }
 }
