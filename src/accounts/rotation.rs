@@ -72,7 +72,8 @@ impl Accounts {
     /// that change a secret: an edit never does, so that nobody undoes a rotation by saving a form. Whoever may see an
     /// account may rotate its secret.
     ///
-    /// When the overlap is over, the former secret signs no more; it is dropped for good with the next write of the account.
+    /// When the overlap is over, the former secret signs no more; it is dropped from the account with the next write. The changes
+    /// that a store keeps for the feed and the history have it, as they have every former value, until they are trimmed.
     ///
     /// ```
     /// use gateway_accounts::*;
