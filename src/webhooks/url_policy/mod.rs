@@ -152,8 +152,11 @@ impl UrlPolicy {
         self
     }
 
-    /// The same policy, letting addresses of the network through although they are not global. A network of IPv4 does not let
-    /// IPv6 addresses through that carry such an address.
+    /// The same policy, letting addresses of the network through although they are not global.
+    ///
+    /// A network of IPv4 does not let IPv6 addresses through that carry such an address, nor does one of IPv6 let an IPv4
+    /// address through that it carries. So `64:ff9b::/96`, which an operator with DNS64 has to allow, opens what is global in
+    /// IPv4, and nothing else.
     #[must_use]
     pub fn allow_network(mut self, network: Network) -> Self {
         self.allowed_networks.push(network);
@@ -161,7 +164,8 @@ impl UrlPolicy {
     }
 
     /// The same policy, refusing addresses of the network; of a network of IPv4, also IPv6 addresses that carry such an address
-    /// (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP).
+    /// (mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP). For global addresses that are an operator's own, and for
+    /// those that a cloud gives to its own services, such as 168.63.129.16 in Azure.
     #[must_use]
     pub fn deny_network(mut self, network: Network) -> Self {
         self.denied_networks.push(network);
@@ -247,12 +251,16 @@ impl UrlPolicy {
         if self.allow_any_address {
             return Ok(());
         }
-        match special(address) {
-            Some(block) if !self.allowed_networks.iter().any(|allowed| allowed.contains(address)) => {
-                Err(UrlPolicyError::Address { block })
+        let allowed = |address| self.allowed_networks.iter().any(|network| network.contains(address));
+        let refused = |address| special(address).filter(|_| !allowed(address));
+        let block = refused(address).or_else(|| match address {
+            // What an allowed network carries is not allowed with it.
+            IpAddr::V6(carrier) if allowed(address) => {
+                embedded(carrier).find_map(|address| refused(address.into()))
             }
-            _ => Ok(()),
-        }
+            _ => None,
+        });
+        block.map_or(Ok(()), |block| Err(UrlPolicyError::Address { block }))
     }
 
     fn denied(&self, address: IpAddr) -> Option<Network> {

@@ -162,9 +162,10 @@ pub(super) fn embedded(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let pair = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     let [.., last_high, last_low] = segments;
     let last = pair(last_high, last_low);
-    // Mapped, compatible, translated, NAT64 of 96 bits, and ISATAP (RFC 5214), under any prefix.
+    // Mapped, compatible (which :: and ::1 are not), translated, NAT64 of 96 bits, and ISATAP (RFC 5214), under any
+    // prefix.
     let at_the_end = is(&[0, 0, 0, 0, 0, 0xffff])
-        || is(&[0; 6])
+        || is(&[0; 6]) && bits > 1
         || is(&[0, 0, 0, 0, 0xffff, 0])
         || is(&[0x64, 0xff9b])
         || matches!(segments[4..6], [0 | 0x200, 0x5efe]);

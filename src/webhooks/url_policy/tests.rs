@@ -383,6 +383,33 @@ fn denied_wins_over_allowed_and_allowed_over_the_rules() {
 }
 
 #[test]
+fn an_allowed_network_does_not_allow_what_it_carries() {
+    let policy = ["64:ff9b::/96", "::1", "::/96", "2002::/16", "10.1.0.0/16", "fd00::/8"]
+        .into_iter()
+        .fold(UrlPolicy::production(), |policy, network| {
+            policy.allow_network(Network::parse(network).unwrap())
+        });
+    for (text, expected) in [
+        ("https://[64:ff9b::93.184.215.14]/", "ok"),
+        ("https://[64:ff9b::10.1.2.3]/", "ok"),
+        ("https://[64:ff9b::10.2.2.3]/", "private use"),
+        ("https://[64:ff9b::169.254.169.254]/", "link local, cloud metadata"),
+        ("https://[64:ff9b:1::93.184.215.14]/", "IPv4 by local NAT64"),
+        ("https://[::1]/", "ok"),
+        ("https://[::93.184.215.14]/", "ok"),
+        ("https://[::127.0.0.1]/", "loopback"),
+        ("https://[2002:5db8:d70e::1]/", "ok"),
+        ("https://[2002:7f00:1::1]/", "loopback"),
+        ("https://[fd00::1]/", "ok"),
+        ("https://[fd00::5efe:127.0.0.1]/", "loopback"),
+        ("https://[fd00::127.0.0.1]/", "ok"),
+        ("https://127.0.0.1/", "loopback"),
+    ] {
+        assert_eq!(rule(&policy, text), expected, "{text}");
+    }
+}
+
+#[test]
 fn errors_say_which_rule_and_how_to_allow() {
     let policy = UrlPolicy::production()
         .deny_host(HostPattern::parse("*.acme.example").unwrap())
