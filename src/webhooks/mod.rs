@@ -13,7 +13,7 @@
 //! | what is sent and answered | `RegistrationRequest`, `RegistrationReply`, `QueueEvent`, `EventSequence` |
 //! | another secret without a break | [`Accounts::rotate_webhook_secret`](crate::Accounts::rotate_webhook_secret) |
 //!
-//! For the web application that is called:
+//! For the web application that is called, which needs `default-features = false, features = ["webhooks"]` and no more:
 //!
 //! | for | see |
 //! |---|---|
