@@ -5,14 +5,15 @@
 //! answered. The search for the order is that of Wing and Gong ("Testing and Verifying Concurrent Objects", 1993)
 //! with Lowe's memory of what was tried ("Testing for Linearizability", 2017).
 
+use crate::model::scope::Scope;
 use crate::snapshot::{Listing, Snapshot};
 use crate::store::{AccountStore, CommitError};
-use crate::testkit::caller::{Caller, create, delete, replace};
+use crate::testkit::caller::{Caller, add_key, create, delete, replace, replace_key, revoke_key};
 use crate::testkit::executor::Started;
 use crate::testkit::race::race;
-use crate::testkit::sample::{batch, sid};
+use crate::testkit::sample::{batch, key_id, sid};
 use crate::testkit::seed::Seed;
-use crate::testkit::specification::{Edit, Entry, Refusal, Specification};
+use crate::testkit::specification::{Edit, Entry, KeyEntry, Refusal, Specification};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::collections::{BTreeMap, HashSet};
@@ -26,12 +27,18 @@ const CALLS: usize = 15;
 /// How many accounts, names and realms the callers fight over.
 const NUMBERS: u64 = 3;
 
+/// How many API keys of these accounts.
+const KEYS: u64 = 2;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     Commit(Edit),
     BySid(u64),
     ByName(u64),
     ByRealm(u64),
+    Key(u64),
+    /// The keys of an account.
+    Keys(u64),
     List,
     Snapshot,
     Live,
@@ -44,6 +51,8 @@ pub(crate) enum Outcome {
     Committed(u64),
     Refused(Refusal),
     Found(Option<(u64, Entry)>),
+    FoundKey(Option<(u64, KeyEntry)>),
+    ListedKeys(BTreeMap<u64, KeyEntry>),
     Listed(BTreeMap<u64, Entry>),
     Saw(Specification),
     Head(u64),
@@ -78,6 +87,12 @@ impl Specification {
             }
             (Operation::ByName(name), Some(Outcome::Found(found))) => *found == self.by_name(*name),
             (Operation::ByRealm(realm), Some(Outcome::Found(found))) => *found == self.by_realm(*realm),
+            (Operation::Key(number), Some(Outcome::FoundKey(found))) => {
+                *found == self.keys.get(number).map(|key| (*number, *key))
+            }
+            (Operation::Keys(owner), Some(Outcome::ListedKeys(keys))) => {
+                self.keys.iter().filter(|(_, key)| key.owner == *owner).eq(keys)
+            }
             (Operation::List, Some(Outcome::Listed(accounts))) => *accounts == self.accounts,
             (Operation::Snapshot | Operation::Live, Some(Outcome::Saw(seen))) => seen == self,
             (Operation::Head, Some(Outcome::Head(seq))) => *seq == self.seq,
@@ -140,7 +155,7 @@ pub(crate) fn record(store: &impl AccountStore, seed: &Seed, program: usize) -> 
     let (store, clock) = (Caller::new(store), AtomicUsize::new(0));
     let calls = race(THREADS, |thread| {
         let mut numbers = seed.numbers(program * THREADS + thread);
-        let mut seen = BTreeMap::new();
+        let mut seen = Seen::default();
         let mut calls = Vec::new();
         for nth in 0..CALLS {
             let stamp = u32::try_from(thread * CALLS + nth).unwrap_or_default();
@@ -155,15 +170,8 @@ pub(crate) fn record(store: &impl AccountStore, seed: &Seed, program: usize) -> 
                 read => Some(self::read(store, read)),
             };
             let returned = outcome.map(|outcome| (clock.fetch_add(1, Ordering::SeqCst), outcome));
-            if let Some((_, Outcome::Found(Some((number, entry))))) = &returned {
-                seen.insert(*number, entry.revision);
-            }
-            if let (Operation::Commit(edit), Some((_, Outcome::Committed(_)))) = (&operation, &returned) {
-                match edit {
-                    Edit::Create(number, _) => seen.insert(*number, 1),
-                    Edit::Replace(number, entry) => seen.insert(*number, entry.revision + 1),
-                    Edit::Delete { number, .. } => seen.remove(number),
-                };
+            if let Some((_, outcome)) = &returned {
+                seen.note(&operation, outcome);
             }
             calls.push(Call { thread, operation, began, returned });
         }
@@ -176,16 +184,54 @@ pub(crate) fn record(store: &impl AccountStore, seed: &Seed, program: usize) -> 
     History(calls)
 }
 
-fn random_operation(numbers: &mut StdRng, stamp: u32, seen: &BTreeMap<u64, u64>) -> Operation {
+/// The revisions that a caller has seen last, of accounts and of keys, and whose these are.
+#[derive(Default)]
+struct Seen {
+    accounts: BTreeMap<u64, u64>,
+    keys: BTreeMap<u64, (u64, u64)>,
+}
+
+impl Seen {
+    fn note(&mut self, operation: &Operation, outcome: &Outcome) {
+        match (operation, outcome) {
+            (_, Outcome::Found(Some((number, entry)))) => {
+                self.accounts.insert(*number, entry.revision);
+            }
+            (_, Outcome::FoundKey(Some((number, key)))) => {
+                self.keys.insert(*number, (key.revision, key.owner));
+            }
+            (Operation::Commit(edit), Outcome::Committed(_)) => match edit {
+                Edit::Create(number, _) => drop(self.accounts.insert(*number, 1)),
+                Edit::Replace(number, entry) => drop(self.accounts.insert(*number, entry.revision + 1)),
+                Edit::Delete { number, .. } => drop(self.accounts.remove(number)),
+                Edit::AddKey(number, key) => drop(self.keys.insert(*number, (1, key.owner))),
+                Edit::ReplaceKey(number, key) => {
+                    self.keys.insert(*number, (key.revision + 1, key.owner));
+                }
+                Edit::RevokeKey { number, .. } => drop(self.keys.remove(number)),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn random_operation(numbers: &mut StdRng, stamp: u32, seen: &Seen) -> Operation {
     let number = numbers.random_range(0..NUMBERS);
-    let revision = seen.get(&number).copied().unwrap_or(1);
+    let revision = seen.accounts.get(&number).copied().unwrap_or(1);
+    let key = numbers.random_range(0..KEYS);
+    let (key_revision, owner) = seen.keys.get(&key).copied().unwrap_or((1, number));
     let entry = Entry {
         revision,
         name: numbers.random_range(0..NUMBERS),
         realm: numbers.random_ratio(2, 3).then(|| numbers.random_range(0..NUMBERS)),
         stamp,
     };
-    match numbers.random_range(0..14) {
+    match numbers.random_range(0..20) {
+        14..16 => Operation::Commit(Edit::AddKey(key, KeyEntry { owner: number, revision: 1, stamp })),
+        16 => Operation::Commit(Edit::ReplaceKey(key, KeyEntry { owner, revision: key_revision, stamp })),
+        17 => Operation::Commit(Edit::RevokeKey { number: key, seen: key_revision }),
+        18 => Operation::Key(key),
+        19 => Operation::Keys(number),
         0..4 => Operation::Commit(Edit::Create(number, entry)),
         4..7 => Operation::Commit(Edit::Replace(number, entry)),
         7 => Operation::Commit(Edit::Delete { number, seen: revision }),
@@ -209,6 +255,11 @@ fn commit(store: Caller<'_>, edit: Edit, polls: usize) -> Option<Outcome> {
             let entry = Entry { revision: seen, name: 0, realm: None, stamp: 0 };
             delete(&entry.to_account(number))
         }
+        Edit::AddKey(number, key) => add_key(key.to_key(number)),
+        Edit::ReplaceKey(number, key) => replace_key(key.to_key(number)),
+        Edit::RevokeKey { number, seen } => {
+            revoke_key(&KeyEntry { owner: 0, revision: seen, stamp: 0 }.to_key(number))
+        }
     };
     let Poll::Ready(result) = Started::new(store.store().commit(batch([write]))).poll_times(polls) else {
         return None;
@@ -224,7 +275,8 @@ fn commit(store: Caller<'_>, edit: Edit, polls: usize) -> Option<Outcome> {
 fn read(store: Caller<'_>, operation: &Operation) -> Outcome {
     let saw = |snapshot: Snapshot| {
         let accounts = snapshot.iter().map(|account| Entry::of_account(account)).collect();
-        Outcome::Saw(Specification { seq: snapshot.seq().get(), accounts })
+        let keys = snapshot.keys().map(|key| KeyEntry::of_key(key)).collect();
+        Outcome::Saw(Specification { seq: snapshot.seq().get(), accounts, keys })
     };
     let found = match operation {
         Operation::BySid(number) => store.by_sid(sid(*number)),
@@ -232,6 +284,13 @@ fn read(store: Caller<'_>, operation: &Operation) -> Outcome {
         Operation::ByRealm(realm) => {
             let account = Entry::named(*realm).to_account(0);
             store.by_realm(account.sip_realm.as_ref().expect("it has a realm"))
+        }
+        Operation::Key(number) => {
+            return Outcome::FoundKey(store.key(key_id(*number)).map(|key| KeyEntry::of_key(&key)));
+        }
+        Operation::Keys(owner) => {
+            let keys = store.keys(Scope::Account(sid(*owner)));
+            return Outcome::ListedKeys(keys.iter().map(|key| KeyEntry::of_key(key)).collect());
         }
         Operation::List => {
             let page = store.page(Listing::new());
@@ -400,11 +459,54 @@ mod tests {
         assert_linearizable(listed(BTreeMap::new()), false);
         let saw = |seq, accounts| {
             let [first, second, read] = listed(BTreeMap::new());
-            let returned = Some((4, Outcome::Saw(Specification { seq, accounts })));
+            let seen = Specification { seq, accounts, ..Specification::default() };
+            let returned = Some((4, Outcome::Saw(seen)));
             [first, second, Call { operation: Snapshot, returned, ..read }]
         };
         assert_linearizable(saw(2, both()), true);
         assert_linearizable(saw(1, both()), false);
+    }
+
+    #[test]
+    fn a_key_is_never_there_without_its_account() {
+        let key = KeyEntry { owner: 1, revision: 1, stamp: 0 };
+        let add = || Operation::Commit(Edit::AddKey(0, key));
+        let delete = Operation::Commit(Edit::Delete { number: 1, seen: 1 });
+        let there = || Outcome::FoundKey(Some((0, key)));
+        let of_account = |keys: &[(u64, KeyEntry)]| Outcome::ListedKeys(keys.iter().copied().collect());
+        let during = |added, deleted, read, seen| {
+            [
+                call(0, 1, create(1, 1), Committed(1)),
+                call(2, 7, add(), added),
+                call(3, 6, delete.clone(), deleted),
+                call(4, 5, read, seen),
+            ]
+        };
+        use Operation::{Key, Keys};
+        let missing = || Refused(Refusal::Missing);
+        assert_linearizable(during(Committed(2), Committed(3), Key(0), there()), true);
+        assert_linearizable(during(Committed(2), Committed(3), Keys(1), of_account(&[(0, key)])), true);
+        assert_linearizable(during(Committed(2), Committed(3), Keys(1), of_account(&[])), true);
+        assert_linearizable(during(missing(), Committed(2), Key(0), Outcome::FoundKey(None)), true);
+        assert_linearizable(during(missing(), Committed(2), Key(0), there()), false);
+        assert_linearizable(during(Committed(3), Committed(2), Key(0), there()), false);
+        // Afterwards it is gone, and its id free.
+        let afterwards = |read, seen| {
+            [
+                call(0, 1, create(1, 1), Committed(1)),
+                call(2, 3, add(), Committed(2)),
+                call(4, 5, delete.clone(), Committed(3)),
+                call(6, 7, read, seen),
+            ]
+        };
+        assert_linearizable(afterwards(Key(0), Outcome::FoundKey(None)), true);
+        assert_linearizable(afterwards(Key(0), there()), false);
+        assert_linearizable(afterwards(Keys(1), of_account(&[(0, key)])), false);
+        assert_linearizable(afterwards(add(), missing()), true);
+        assert_linearizable(afterwards(add(), Refused(Refusal::KeyTaken)), false);
+        let stale = Operation::Commit(Edit::RevokeKey { number: 0, seen: 1 });
+        assert_linearizable(afterwards(stale.clone(), Refused(Refusal::KeyMissing)), true);
+        assert_linearizable(afterwards(stale, Refused(Refusal::KeyRevision { actual: 1 })), false);
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub fn a_failed_commit_happened_whole_or_not_at_all<B: Backend>(backend: &B) {
 #[track_caller]
 fn seen(snapshot: &Snapshot) -> Specification {
     let accounts = snapshot.iter().map(|account| Entry::of_account(account)).collect();
-    Specification { seq: snapshot.seq().get(), accounts }
+    Specification { seq: snapshot.seq().get(), accounts, ..Specification::default() }
 }
 
 /// Whatever calls to the store fail, [`Accounts`] on top reports success only for what is there, a failure that

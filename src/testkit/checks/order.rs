@@ -81,7 +81,7 @@ pub fn a_read_sees_what_was_committed_before<B: Backend>(backend: &B) {
 }
 
 /// One order of all operations explains what concurrent callers saw: random commits, some of them given up half
-/// way, and reads of every kind, by four threads on three accounts, many times.
+/// way, and reads of every kind, by four threads on three accounts and two API keys, many times.
 pub fn one_order_explains_what_concurrent_callers_see<B: Backend>(backend: &B) {
     const ROUNDS: usize = 120;
     let seed = Seed::from_environment();
