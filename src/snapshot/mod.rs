@@ -195,6 +195,12 @@ impl Snapshot {
         self.0.keys_of(owner)
     }
 
+    /// How many API keys there are.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.0.keys_of_owners.len()
+    }
+
     /// All API keys, in the order of their owners.
     pub fn keys(&self) -> impl Iterator<Item = &Arc<ApiKey>> {
         self.0.keys_of_owners.after(None).filter_map(|(_, id)| self.0.key((*id)?))

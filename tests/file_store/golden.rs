@@ -34,6 +34,7 @@ fn has(store: &FileStore, json: &str) {
     }
     let accounts: Vec<_> = content(store).iter().map(|account| AccountRecord::from(&**account)).collect();
     let keys: Vec<_> = store.live().unwrap().keys().map(|key| ApiKeyRecord::from(&**key)).collect();
+    assert_eq!((store.opened().accounts, store.opened().keys), (accounts.len(), keys.len()));
     let expected = fs::read_to_string(data(json)).unwrap();
     let found = if expected.starts_with('[') {
         assert_eq!(keys.len(), 0, "there are keys in a file that has none");

@@ -38,6 +38,8 @@ pub struct Opened {
     pub seq: Seq,
     /// How many accounts there are.
     pub accounts: usize,
+    /// How many API keys.
+    pub keys: usize,
     /// What was cut off at its end: what was being written when the process or the machine stopped, in which no
     /// acknowledged commit is. A file that was cut short by somebody else, such as by a copy that was not completed,
     /// looks the same; so an application should log it.
@@ -110,6 +112,7 @@ impl Log {
         let opened = Opened {
             seq: snapshot.seq(),
             accounts: snapshot.len(),
+            keys: snapshot.key_count(),
             torn_tail: torn,
             created,
             newly_sealed: !header.sealed && options.secrets.sealed(),

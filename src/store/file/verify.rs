@@ -37,7 +37,7 @@ pub(super) fn verify(disk: &dyn Disk, path: &Path, secrets: &Secrets) -> Result<
         version: found.header.map_or(VERSION, |header| header.version),
         seq: found.snapshot.seq(),
         accounts: found.snapshot.len(),
-        keys: found.snapshot.keys().count(),
+        keys: found.snapshot.key_count(),
         bytes: found.length,
         sealed: found.header.is_some_and(|header| header.sealed),
         torn_tail: found.torn,

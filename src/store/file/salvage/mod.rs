@@ -86,7 +86,7 @@ pub(super) fn salvage(
         version,
         seq,
         accounts: snapshot.len(),
-        keys: snapshot.keys().count(),
+        keys: snapshot.key_count(),
         keys_left_out,
         bytes,
         lost,
@@ -140,7 +140,7 @@ fn write(
             version: format::VERSION,
             base: snapshot.seq(),
             accounts: snapshot.len() as u64,
-            keys: snapshot.keys().count() as u64,
+            keys: snapshot.key_count() as u64,
             sealed: secrets.sealed(),
         };
         let mut lines = header.line();
