@@ -107,8 +107,11 @@ pub enum DigestError {
 }
 
 /// Credentials whose digest is that of the password, as [`DigestCredentials::check`] found.
-#[derive(Debug, Clone, Copy)]
-pub struct CheckedDigest<'a>(&'a DigestCredentials);
+#[derive(Clone)]
+pub struct CheckedDigest<'a> {
+    credentials: &'a DigestCredentials,
+    ha1: Hashed,
+}
 
 /// The parameters that matter, by name.
 #[derive(Default)]
@@ -178,6 +181,11 @@ impl Parameters {
             if value.is_empty() {
                 return Err(E::Malformed { parameter, reason: "is empty" });
             }
+        }
+        // The digest covers nonce, count and client's nonce with colons between, or the nonce alone: with a colon in the nonce, who
+        // recorded the one could show it as the other.
+        if nonce.contains(':') {
+            return Err(E::Malformed { parameter: "nonce", reason: "has a colon" });
         }
         let response = Hashed::from_hex(algorithm, &response).ok_or(E::Malformed {
             parameter: "response",
@@ -256,7 +264,7 @@ impl DigestCredentials {
         &self.realm
     }
 
-    /// The nonce of the challenge. That the gateway made it, the gateway has to know.
+    /// The nonce of the challenge; it has no colon. That the gateway made it, the gateway has to know.
     #[must_use]
     pub fn nonce(&self) -> &str {
         &self.nonce
@@ -299,10 +307,10 @@ impl DigestCredentials {
             return Err(DigestError::Realm);
         }
         let algorithm = self.algorithm;
-        let ha1 = password
+        let hashed = password
             .ha1(algorithm, &self.username, &self.realm)
-            .ok_or(DigestError::Algorithm { algorithm })?
-            .hex();
+            .ok_or(DigestError::Algorithm { algorithm })?;
+        let ha1 = hashed.hex();
         let ha2 = algorithm.digest(&[method.as_bytes(), self.uri.as_bytes()]).hex();
         let (ha1, nonce, ha2) = (ha1.as_bytes(), self.nonce.as_bytes(), ha2.as_bytes());
         let expected = match &self.auth {
@@ -312,7 +320,7 @@ impl DigestCredentials {
             None => algorithm.digest(&[ha1, nonce, ha2]),
         };
         if expected.bytes().ct_eq(self.response.bytes()).into() {
-            Ok(CheckedDigest(self))
+            Ok(CheckedDigest { credentials: self, ha1: hashed })
         } else {
             Err(DigestError::WrongPassword)
         }
@@ -323,7 +331,19 @@ impl<'a> CheckedDigest<'a> {
     /// The credentials.
     #[must_use]
     pub fn credentials(&self) -> &'a DigestCredentials {
-        self.0
+        self.credentials
+    }
+
+    /// Whose they are beyond doubt: the digest of name, realm and password. (Where that is what is kept, nothing in the
+    /// credentials proves how the name was written.)
+    pub(super) fn ha1(&self) -> &[u8] {
+        self.ha1.bytes()
+    }
+}
+
+impl fmt::Debug for CheckedDigest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CheckedDigest").field(self.credentials).finish()
     }
 }
 

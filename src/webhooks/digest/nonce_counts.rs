@@ -42,7 +42,7 @@ pub struct NonceCounts {
     order: VecDeque<(Timestamp, Key)>,
 }
 
-/// The digest of realm, user and nonce, which may be long.
+/// The digest of whose credentials they are, and of the nonce, which may be long.
 type Key = [u8; 32];
 
 /// The credentials were used before, or with a higher count.
@@ -66,7 +66,7 @@ impl NonceCounts {
         let credentials = checked.credentials();
         // Without a count, as if it were the last that there can be.
         let count = credentials.nonce_count().unwrap_or(u32::MAX);
-        let key = key(credentials.realm(), credentials.username(), credentials.nonce());
+        let key = key(checked.ha1(), credentials.nonce());
         match self.counts.get_mut(&key) {
             Some(highest) if *highest < count => *highest = count,
             Some(_) => return Err(ReplayError),
@@ -106,11 +106,8 @@ impl NonceCounts {
     }
 }
 
-fn key(realm: &str, username: &str, nonce: &str) -> Key {
-    let mut digest = Sha256::new();
-    for part in [&*realm.to_ascii_lowercase(), username, nonce] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    digest.finalize().into()
+fn key(ha1: &[u8], nonce: &str) -> Key {
+    // One is of sixteen bytes or of thirty-two.
+    let length = [u8::try_from(ha1.len()).unwrap_or(u8::MAX)];
+    Sha256::new().chain_update(length).chain_update(ha1).chain_update(nonce).finalize().into()
 }
