@@ -14,7 +14,8 @@ use std::time::Duration;
 ///
 /// Memory is bounded: about 150 bytes for each of `capacity` nonces. The oldest are forgotten when there are more, and each
 /// when `lifetime` has passed since it was first seen: then what was recorded works again, unless the gateway
-/// refuses nonces that old, which it should.
+/// refuses nonces that old, which it should. Who has a right password can fill it with nonces of their own, and so make it
+/// forget those of others: keep one for each account.
 ///
 /// ```
 /// # use gateway_accounts::webhooks::{DigestCredentials, DigestPassword};
