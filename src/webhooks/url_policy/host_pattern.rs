@@ -8,7 +8,7 @@ use url::Host;
 /// A host name, or all names below one: `hooks.acme.example`, `*.acme.example`.
 ///
 /// It is brought to the form that URLs have: lower case, IDNA to ASCII, no full stop at the end. `*.acme.example` is
-/// every name below `acme.example`, at any depth, and not that itself.
+/// every name below `acme.example`, at any depth, and not that itself. A name has at most [`HostPattern::MAX_LEN`] bytes.
 ///
 /// ```
 /// use gateway_accounts::webhooks::{HostPattern, HostPatternError};
@@ -46,6 +46,12 @@ impl ValueError for HostPatternError {
 }
 
 impl HostPattern {
+    /// The longest name, in bytes: that of the DNS (RFC 1035 section 2.3.4).
+    pub const MAX_LEN: usize = 253;
+
+    /// A text of more bytes than this is refused unread; no name that is short enough is written with more.
+    const MAX_INPUT_BYTES: usize = 4 * Self::MAX_LEN;
+
     /// Reads a host.
     ///
     /// # Errors
@@ -55,12 +61,15 @@ impl HostPattern {
             Some(rest) => (rest, true),
             None => (text, false),
         };
+        if rest.len() > Self::MAX_INPUT_BYTES {
+            return Err(HostPatternError::NotAHost);
+        }
         let name = match Host::parse(rest).map_err(|_| HostPatternError::NotAHost)? {
             Host::Domain(name) => name,
             Host::Ipv4(_) | Host::Ipv6(_) => return Err(HostPatternError::Address),
         };
         let name = name.strip_suffix('.').unwrap_or(&name);
-        if name.contains('*') || name.split('.').any(str::is_empty) {
+        if name.len() > Self::MAX_LEN || name.contains('*') || name.split('.').any(str::is_empty) {
             return Err(HostPatternError::NotAHost);
         }
         Ok(Self { name: name.into(), below })
@@ -99,11 +108,17 @@ mod tests {
     #[test]
     fn accepted_and_refused() {
         type E = HostPatternError;
+        let longest = format!("{}example", "a.".repeat(123));
+        let too_long = format!("{}example", "a.".repeat(124));
+        let far_too_long = "é".repeat(40_000);
         for (text, expected) in [
             ("hooks.acme.example", Ok("hooks.acme.example")),
             ("Hooks.ACME.example.", Ok("hooks.acme.example")),
             ("*.acme.example", Ok("*.acme.example")),
             ("redis", Ok("redis")),
+            (&longest, Ok(longest.as_str())),
+            (&too_long, Err(E::NotAHost)),
+            (&far_too_long, Err(E::NotAHost)),
             ("*.internal", Ok("*.internal")),
             ("bücher.example", Ok("xn--bcher-kva.example")),
             ("a_b.example", Ok("a_b.example")),
