@@ -29,6 +29,7 @@ fn account(n: usize, hooks: bool) -> Account {
         licensed_sessions: Limit::AtMost(100),
         sip_realm: Some(format!("r{n:x}.sip.example.com").parse().unwrap()),
         former_webhook_secret: None,
+        minutes_used: None,
         webhook_secret: WebhookSecret::import(&format!("whsec_{n:043x}=")).unwrap(),
         device_calling_application: None,
         siprec_application: None,

@@ -37,6 +37,7 @@ fn account(n: u64, follower: usize) -> Account {
         licensed_sessions: Limit::AtMost(100),
         sip_realm: Some(format!("r{:x}.sip.example.com", next(&mut state)).parse().unwrap()),
         former_webhook_secret: None,
+        minutes_used: None,
         webhook_secret: WebhookSecret::import(&format!("whsec_{:043x}=", n)).unwrap(),
         device_calling_application: None,
         siprec_application: None,

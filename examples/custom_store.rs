@@ -144,6 +144,10 @@ impl AccountStore for DocumentStore {
     fn live(&self) -> Option<Snapshot> {
         self.memory.live()
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        self.memory.live_seq()
+    }
 }
 
 /// How the suite gets one: each in a directory of its own, which is removed with its `TempDir`.

@@ -58,7 +58,11 @@
 
 mod access;
 mod accounts;
+#[cfg(feature = "admission")]
+pub mod admission;
 mod audit;
+#[cfg(feature = "admission")]
+mod blocking;
 mod clock;
 #[cfg(feature = "jambonz")]
 pub mod jambonz;
@@ -89,6 +93,7 @@ pub use model::subject::{Subject, SubjectError};
 pub use model::account::{Account, Revision};
 pub use model::contract::Contract;
 pub use model::former_secret::FormerSecret;
+pub use model::minutes_used::{MinutesUsed, MinutesUsedError, PeriodUse};
 pub use model::name::{AccountName, AccountNameError};
 pub use model::organisation::{OrganisationId, OrganisationIdError};
 pub use model::realm::{SipRealm, SipRealmError};

@@ -225,6 +225,7 @@ impl Accounts {
             sip_realm: None,
             webhook_secret: WebhookSecret::generate(&*self.0.random).map_err(Error::Random)?,
             former_webhook_secret: None,
+            minutes_used: None,
             device_calling_application: None,
             siprec_application: None,
             registration_webhook: None,

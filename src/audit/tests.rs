@@ -277,6 +277,7 @@ fn what_has_no_value_is_not_told_of_what_is_new() {
         device_calling_application: None,
         siprec_application: None,
         former_webhook_secret: None,
+        minutes_used: None,
         registration_webhook: None,
         queue_event_webhook: None,
         organisation: None,

@@ -359,6 +359,7 @@ impl Candidate {
             sip_realm,
             webhook_secret,
             former_webhook_secret: None,
+            minutes_used: None,
             device_calling_application,
             siprec_application,
             registration_webhook,

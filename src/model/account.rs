@@ -3,6 +3,7 @@
 use crate::model::contract::Contract;
 use crate::model::field::Field;
 use crate::model::former_secret::FormerSecret;
+use crate::model::minutes_used::MinutesUsed;
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::realm::SipRealm;
@@ -14,6 +15,7 @@ use crate::model::webhook::Webhook;
 use crate::model::webhook_secret::WebhookSecret;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// How many times an account has been written: 1 when it is created, one more at each edit. Who edits or deletes
 /// an account names the revision they saw, so that nobody overwrites what they have not seen.
@@ -72,6 +74,7 @@ pub struct Account {
     pub(crate) service_provider: Option<ServiceProviderSid>,
     pub(crate) contract: Contract,
     pub(crate) status: Status,
+    pub(crate) minutes_used: Option<Arc<MinutesUsed>>,
     pub(crate) revision: Revision,
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
@@ -177,6 +180,13 @@ impl Account {
         &self.status
     }
 
+    /// The minutes that it has used in its latest billing periods, as they were last written; `None` before they were. Writing
+    /// them ([`Write::MinutesUsed`](crate::Write::MinutesUsed)) is no edit: the revision stays as it is.
+    #[must_use]
+    pub fn minutes_used(&self) -> Option<&Arc<MinutesUsed>> {
+        self.minutes_used.as_ref()
+    }
+
     /// How many times it has been written.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -195,8 +205,8 @@ impl Account {
         self.updated
     }
 
-    /// Which fields differ between this account and another, in the order of the Accounts page. Revision and
-    /// times are not among them.
+    /// Which fields differ between this account and another, in the order of the Accounts page. Revision,
+    /// times and minutes used are not among them.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<Field> {
         let differs = |field| match field {

@@ -5,6 +5,7 @@ pub(crate) mod api_key;
 pub(crate) mod contract;
 pub(crate) mod field;
 pub(crate) mod former_secret;
+pub(crate) mod minutes_used;
 pub(crate) mod name;
 pub(crate) mod organisation;
 pub(crate) mod patch;

@@ -3,6 +3,7 @@
 use crate::model::account::{Account, Revision};
 use crate::model::contract::Contract;
 use crate::model::former_secret::{self, FormerSecret};
+use crate::model::minutes_used::MinutesUsed;
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::problem::ValueError;
@@ -14,7 +15,8 @@ use crate::model::unit::{Limit, Unit};
 use crate::model::webhook::{Webhook, stored};
 use crate::model::webhook_secret::WebhookSecret;
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::Arc;
 
 /// Every field of an account, for those who store accounts, import or export them.
 ///
@@ -71,16 +73,23 @@ pub struct AccountRecord {
     pub contract: Contract,
     #[serde(default)]
     pub status: Status,
+    #[serde(default, deserialize_with = "shared")]
+    pub minutes_used: Option<Arc<MinutesUsed>>,
     pub revision: Revision,
     pub created: Timestamp,
     pub updated: Timestamp,
+}
+
+/// As `Option` is read, and shared.
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<MinutesUsed>>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map(Arc::new))
 }
 
 /// Writes the fields of an account or of a record, which have the same names, in one place.
 macro_rules! serialize_fields {
     ($of:expr, $revision:expr, $serializer:expr) => {{
         let of = $of;
-        let mut fields = $serializer.serialize_struct("AccountRecord", 18)?;
+        let mut fields = $serializer.serialize_struct("AccountRecord", 19)?;
         fields.serialize_field("account_sid", &of.sid)?;
         fields.serialize_field("name", &of.name)?;
         fields.serialize_field("unit", &of.unit)?;
@@ -113,6 +122,9 @@ macro_rules! serialize_fields {
         }
         fields.serialize_field("contract", &of.contract)?;
         fields.serialize_field("status", &of.status)?;
+        if let Some(used) = &of.minutes_used {
+            fields.serialize_field("minutes_used", &**used)?;
+        }
         fields.serialize_field("revision", &$revision)?;
         fields.serialize_field("created", &of.created)?;
         fields.serialize_field("updated", &of.updated)?;
@@ -157,6 +169,7 @@ impl From<&Account> for AccountRecord {
             service_provider: account.service_provider,
             contract: account.contract,
             status: account.status,
+            minutes_used: account.minutes_used,
             revision: account.revision,
             created: account.created,
             updated: account.updated,
@@ -204,6 +217,7 @@ impl TryFrom<AccountRecord> for Account {
             service_provider: record.service_provider,
             contract: record.contract,
             status: record.status,
+            minutes_used: record.minutes_used,
             revision: record.revision,
             created: record.created,
             updated: record.updated,
@@ -227,6 +241,7 @@ impl Account {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::minutes_used::tests::used;
     use crate::model::webhook::{WebhookCredentials, WebhookMethod, WebhookUrl};
 
     /// An account with every field filled.
@@ -253,6 +268,7 @@ pub(crate) mod tests {
             service_provider: Some("51f4233a-4559-4b8c-a527-725db01b5080".parse().unwrap()),
             contract: Contract::OPEN,
             status: Status::suspended("payment overdue".parse().unwrap(), Timestamp::from_millis(1)),
+            minutes_used: Some(Arc::new(used(2, &[(0, 60), (1, 120)]))),
             revision: Revision::new(3),
             created: Timestamp::from_millis(0),
             updated: Timestamp::from_millis(2),
@@ -294,6 +310,8 @@ pub(crate) mod tests {
             ("queue_event_webhook", serde_json::json!({"url": "https://x.example/", "method": "PUT"})),
             ("contract", serde_json::json!({"edit_everything": true})),
             ("status", "closed".into()),
+            ("minutes_used", 5.into()),
+            ("minutes_used", serde_json::json!({"as_of": "2026-11-23T20:37:43.000Z"})),
             ("created", "yesterday".into()),
             ("colour", "blue".into()),
         ] {

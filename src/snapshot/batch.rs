@@ -5,6 +5,7 @@ use crate::access::Actor;
 use crate::model::account::{Account, Revision};
 use crate::model::api_key::KeyId;
 use crate::model::field::Field;
+use crate::model::minutes_used::MinutesUsed;
 use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
@@ -96,6 +97,15 @@ pub enum Write {
     },
     /// Writes an API key.
     Key(KeyWrite),
+    /// Notes the minutes that an account has used, in place of what was noted before. Its revision stays as it is, and no event
+    /// tells of it: what is kept of the changes is not to be filled with minutes, and whoever follows the feed has them as of
+    /// the snapshot it began with. An edit leaves them as they are. Nothing happens if the account is not there any more.
+    MinutesUsed {
+        /// Which account.
+        sid: AccountSid,
+        /// What it has used.
+        used: Arc<MinutesUsed>,
+    },
 }
 
 impl Batch {

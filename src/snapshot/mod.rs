@@ -19,6 +19,7 @@ pub use listing::{Listing, Page};
 use crate::model::account::{Account, Revision};
 use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::field::Field;
+use crate::model::minutes_used::MinutesUsed;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::scope::Scope;
@@ -355,10 +356,11 @@ impl State {
             Write::Create(account) => Event::Created(at_revision(account, Revision::FIRST)),
             Write::Replace(account) => {
                 let before = current(account.sid, account.revision)?;
-                Event::Replaced { before, after: at_revision(account, account.revision.next()) }
+                Event::Replaced { after: edited(&before, account), before }
             }
             Write::Delete { sid, expected } => Event::Deleted(current(*sid, *expected)?),
             Write::Key(write) => return Ok(self.key_event(write)?.map(Event::Key)),
+            Write::MinutesUsed { .. } => return Ok(None),
         }))
     }
 
@@ -366,6 +368,9 @@ impl State {
     fn write(&mut self, write: &Write) -> Result<Vec<Event>, Conflict> {
         if let Write::Key(KeyWrite::Use { id, at }) = write {
             self.use_key(*id, *at);
+        }
+        if let Write::MinutesUsed { sid, used } = write {
+            self.use_minutes(*sid, used);
         }
         let Some(event) = self.event(write)? else { return Ok(Vec::new()) };
         let mut events = match &event {
@@ -493,6 +498,17 @@ impl State {
         Ok(())
     }
 
+    /// Notes the minutes used, wherever the account is.
+    fn use_minutes(&mut self, sid: AccountSid, used: &Arc<MinutesUsed>) {
+        let Some(before) = self.by_sid(sid) else { return };
+        let after = Arc::new(Account { minutes_used: Some(Arc::clone(used)), ..Account::clone(before) });
+        let is_it = |account: &Arc<Account>| account.sid == sid;
+        if let Some(realm) = after.sip_realm() {
+            self.by_realm.replace(self.hash(realm.as_str()), Arc::clone(&after), is_it);
+        }
+        self.by_sid.replace(self.hasher.hash_one(sid), after, is_it);
+    }
+
     fn remove(&mut self, sid: AccountSid) -> Result<(), Conflict> {
         let is_it = |account: &Arc<Account>| account.sid == sid;
         let removed =
@@ -513,6 +529,12 @@ impl State {
 
 fn has_realm(account: &Account, realm: &str) -> bool {
     account.sip_realm().is_some_and(|own| own.as_str() == realm)
+}
+
+/// An account after an edit, which leaves the minutes used as they are.
+fn edited(before: &Account, account: &Arc<Account>) -> Arc<Account> {
+    let revision = account.revision.next();
+    Arc::new(Account { revision, minutes_used: before.minutes_used.clone(), ..Account::clone(account) })
 }
 
 fn at_revision(account: &Arc<Account>, revision: Revision) -> Arc<Account> {

@@ -115,4 +115,8 @@ impl AccountStore for MemoryStore {
     fn live(&self) -> Option<Snapshot> {
         Some(self.0.live.snapshot())
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        Some(self.0.live.find(Snapshot::seq))
+    }
 }

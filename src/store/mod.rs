@@ -153,6 +153,9 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     /// As [`AccountStore::snapshot`], without waiting, from a store that keeps its accounts in memory; `None` from
     /// any other. The data plane reads from it.
     fn live(&self) -> Option<Snapshot>;
+
+    /// The number of the commit that [`AccountStore::live`] is as of, told more cheaply than by asking for all of it.
+    fn live_seq(&self) -> Option<Seq>;
 }
 
 /// An answer of [`AccountStore::changes`].
@@ -217,5 +220,9 @@ impl<S: AccountStore + ?Sized> AccountStore for Arc<S> {
 
     fn live(&self) -> Option<Snapshot> {
         (**self).live()
+    }
+
+    fn live_seq(&self) -> Option<Seq> {
+        (**self).live_seq()
     }
 }

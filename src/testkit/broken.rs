@@ -2,6 +2,7 @@
 
 use crate::model::account::Account;
 use crate::model::api_key::{ApiKey, KeyId};
+use crate::model::minutes_used::MinutesUsed;
 use crate::model::name::AccountName;
 use crate::model::realm::SipRealm;
 use crate::model::scope::Scope;
@@ -59,6 +60,7 @@ enum Bug {
     StaleChanges,
     StaleSnapshot,
     StaleLive,
+    StaleLiveSeq,
     /// Leaves out what was written last, in one read.
     DropsField,
     /// Lists the last account of a page again on the next.
@@ -106,6 +108,14 @@ enum Bug {
     /// Finds a key, or an owner's, as it was before the last commit.
     StaleKey,
     StaleKeys,
+    /// Edits an account to note the minutes that it has used.
+    MinutesAreRevision,
+    /// Refuses the minutes of an account that is not there.
+    MinutesNeedAccount,
+    /// Takes over the minutes used of an edit.
+    EditUndoesMinutes,
+    /// Keeps no minutes used when it is closed.
+    ForgetsMinutes,
     /// Leaves out of a key when it expires.
     DropsKeyField,
     /// Gives the keys of everybody.
@@ -364,6 +374,41 @@ impl BrokenStore {
                 }
                 self.good.commit(batch).await
             }
+            Bug::MinutesAreRevision => {
+                let writes = batch.writes().iter().map(|write| match write {
+                    Write::MinutesUsed { sid, used } if before.by_sid(*sid).is_some() => {
+                        let account = before.by_sid(*sid).map(|account| Account::clone(account));
+                        let minutes_used = Some(Arc::clone(used));
+                        let replace = |account| Write::Replace(Arc::new(Account { minutes_used, ..account }));
+                        account.map_or_else(|| write.clone(), replace)
+                    }
+                    write => write.clone(),
+                });
+                self.good.commit(writes.fold(Batch::new(admin(), now()), Batch::with)).await
+            }
+            Bug::MinutesNeedAccount => {
+                for write in batch.writes() {
+                    if let Write::MinutesUsed { sid, .. } = write
+                        && before.by_sid(*sid).is_none()
+                    {
+                        return Err(Conflict::Missing { sid: *sid }.into());
+                    }
+                }
+                self.good.commit(batch).await
+            }
+            Bug::EditUndoesMinutes => {
+                let undone = batch.writes().iter().filter_map(|write| match write {
+                    Write::Replace(account) => {
+                        let used = account.minutes_used.clone().or_else(|| {
+                            Some(Arc::new(MinutesUsed::new(Timestamp::default(), Vec::new()).ok()?))
+                        });
+                        Some(Write::MinutesUsed { sid: account.sid, used: used? })
+                    }
+                    _ => None,
+                });
+                let undone: Vec<_> = undone.collect();
+                self.good.commit(batch.with_all(undone)).await
+            }
             Bug::ClaimsSuccess => match self.good.commit(batch.clone()).await {
                 Err(_) => nothing(&batch, before.seq()),
                 result => result,
@@ -417,7 +462,7 @@ fn at_current_revision(now: &Snapshot, write: &Write) -> Write {
             let expected = now.key(*id).map_or(*expected, |now| now.revision);
             Write::Key(KeyWrite::Revoke { id: *id, expected })
         }
-        Write::Create(_) | Write::Key(_) => write.clone(),
+        Write::Create(_) | Write::Key(_) | Write::MinutesUsed { .. } => write.clone(),
     }
 }
 
@@ -595,6 +640,10 @@ impl AccountStore for BrokenStore {
     fn live(&self) -> Option<Snapshot> {
         Some(self.read(Bug::StaleLive))
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        Some(self.read(Bug::StaleLiveSeq).seq())
+    }
 }
 
 /// A backend whose stores are kept in memory across reopening.
@@ -626,6 +675,13 @@ impl Backend for Broken {
                 let accounts = Snapshot::from_accounts(now.seq(), now.iter().cloned()).ok()?;
                 let kept = accounts.with_keys(keys.into_iter().map(|key| unused(key))).ok()?;
                 MemoryStore::starting_from(kept, 5000)
+            }
+            Bug::ForgetsMinutes => {
+                let unused = |account: &Arc<Account>| {
+                    Arc::new(Account { minutes_used: None, ..Account::clone(account) })
+                };
+                let accounts = Snapshot::from_accounts(now.seq(), now.iter().map(unused)).ok()?;
+                MemoryStore::starting_from(accounts.with_keys(now.keys().cloned()).ok()?, 5000)
             }
             _ => store.good,
         };
@@ -691,6 +747,7 @@ fn each_bug_is_found_by_its_check() {
         (StaleSnapshot, a_read_sees_what_was_committed_before, "snapshot"),
         (StaleLive, a_read_sees_what_was_committed_before, "snapshot"),
         (StaleLive, one_order_explains_what_concurrent_callers_see, "no one order"),
+        (StaleLiveSeq, a_read_sees_what_was_committed_before, "live_seq"),
         (DropsField, every_field_comes_back_as_it_was, "by_realm"),
         (ListsTwice, pages_are_complete_and_in_order, "is listed after"),
         (ListsTwice, a_listing_has_what_is_there_throughout, "is listed after"),
@@ -739,6 +796,12 @@ fn each_bug_is_found_by_its_check() {
         (KeysUnordered, keys_are_found_by_id_and_by_owner, "the keys of"),
         (CountsKeysFirst, no_owner_has_more_keys_than_it_may, "racers added a key"),
         (CountsAllKeys, no_owner_has_more_keys_than_it_may, "was refused"),
+        (MinutesAreRevision, minutes_used_change_nothing_else, "an event tells"),
+        (MinutesNeedAccount, minutes_used_change_nothing_else, ""),
+        (EditUndoesMinutes, an_edit_leaves_the_minutes_used, "left == right"),
+        (ForgetsMinutes, minutes_used_are_there_after_reopening, "not the same"),
+        (StaleSid, minutes_used_change_nothing_else, "differ"),
+        (StaleRealm, minutes_used_change_nothing_else, "differ"),
         (UseIsRevision, a_use_changes_nothing_but_when_it_was, "after a use"),
         (UseGoesBack, a_use_changes_nothing_but_when_it_was, "differ"),
         (UseNeedsKey, a_use_changes_nothing_but_when_it_was, "was refused"),

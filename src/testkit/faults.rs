@@ -192,6 +192,10 @@ impl<S: AccountStore> AccountStore for FaultyStore<S> {
     fn live(&self) -> Option<Snapshot> {
         self.inner.live()
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        self.inner.live_seq()
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub fn account(n: u64) -> Account {
         ),
         webhook_secret: WebhookSecret::import(&format!("wh_secret_{n}")).expect("a short text is a secret"),
         former_webhook_secret: None,
+        minutes_used: None,
         device_calling_application: None,
         siprec_application: None,
         registration_webhook: None,

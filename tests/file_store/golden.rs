@@ -60,7 +60,7 @@ fn was_upgraded(
     assert_eq!(history(store, base), expected);
     block_on(store.close());
     let verified = block_on(options.clone().verify(path)).unwrap();
-    assert_eq!((verified.version, verified.seq, verified.accounts), (4, seq, accounts));
+    assert_eq!((verified.version, verified.seq, verified.accounts), (5, seq, accounts));
     assert_eq!(verified.torn_tail, None);
     let upgraded = fs::read(path).unwrap();
     let store = block_on(options.open(path)).unwrap();
@@ -225,7 +225,7 @@ fn history_4() -> Vec<&'static str> {
 
 /// What the one of format 3 has, and former webhook secrets: in the base, and after a rotation.
 #[test]
-fn a_file_of_format_4_opens() {
+fn a_file_of_format_4_opens_and_is_upgraded() {
     let text = fs::read_to_string(data("accounts-4.log")).unwrap();
     for what in [
         "\"version\":4,\"base\":{\"seq\":20,\"accounts\":7,\"keys\":4}",
@@ -234,9 +234,36 @@ fn a_file_of_format_4_opens() {
     ] {
         assert!(text.contains(what), "{what}");
     }
-    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-4.log", "accounts-4.json");
-    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(35)));
-    assert_eq!(history(&store, 20), history_4());
+    let options = FileStoreOptions::default();
+    let (_folder, path, store) = opens(options.clone(), "accounts-4.log", "accounts-4.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(4), Seq::new(35)));
+    was_upgraded(&store, &path, options, "accounts-4.json", 20, &history_4());
+}
+
+/// What the one of format 4 has, and two commits that only note minutes.
+fn history_5() -> Vec<&'static str> {
+    let mut history = history_4();
+    history.extend(["36 2026-11-23T20:39:50.000Z admin: ", "37 2026-11-23T20:39:49.000Z admin: "]);
+    history
+}
+
+/// What the one of format 4 has, and minutes used: in the base, of an account that is edited later, noted twice, and of an
+/// account that is not there.
+#[test]
+fn a_file_of_format_5_opens() {
+    let text = fs::read_to_string(data("accounts-5.log")).unwrap();
+    for what in [
+        "\"version\":5,\"base\":{\"seq\":20,\"accounts\":7,\"keys\":4}",
+        "\"minutes_used\":{\"as_of\":",
+        "{\"minutes_used\":{\"account_sid\":",
+        "0bad\",\"used\":{\"as_of\":\"2026-11-23T20:39:50.000Z\",\"periods\":[]}",
+        "\"seconds\":9007199254740993",
+    ] {
+        assert!(text.contains(what), "{what}");
+    }
+    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-5.log", "accounts-5.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(37)));
+    assert_eq!(history(&store, 20), history_5());
     was_left(&store, &path, &text);
 }
 
@@ -276,11 +303,19 @@ mod sealed {
     }
 
     #[test]
-    fn a_sealed_file_of_format_4_opens() {
-        let text = text("accounts-4-sealed.log");
+    fn a_sealed_file_of_format_4_opens_and_is_upgraded() {
+        text("accounts-4-sealed.log");
         let (_folder, path, store) = opens(options(), "accounts-4-sealed.log", "accounts-4.json");
-        assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(35)));
-        assert_eq!(history(&store, 20), history_4());
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(4), Seq::new(35)));
+        was_upgraded(&store, &path, options(), "accounts-4.json", 20, &history_4());
+    }
+
+    #[test]
+    fn a_sealed_file_of_format_5_opens() {
+        let text = text("accounts-5-sealed.log");
+        let (_folder, path, store) = opens(options(), "accounts-5-sealed.log", "accounts-5.json");
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(37)));
+        assert_eq!(history(&store, 20), history_5());
         was_left(&store, &path, &text);
     }
 }

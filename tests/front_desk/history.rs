@@ -265,6 +265,10 @@ impl AccountStore for Moving {
     fn live(&self) -> Option<Snapshot> {
         self.store.live()
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        self.store.live_seq()
+    }
 }
 
 /// Only keys have changed for as long as changes are kept, and the account is moved while somebody asks.

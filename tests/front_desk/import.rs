@@ -316,6 +316,10 @@ impl AccountStore for Interrupted {
     fn live(&self) -> Option<Snapshot> {
         self.store.live()
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        self.store.live_seq()
+    }
 }
 
 #[test]

@@ -56,6 +56,10 @@ impl AccountStore for Together {
     fn live(&self) -> Option<Snapshot> {
         self.store.live()
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        self.store.live_seq()
+    }
 }
 
 const CALLERS: usize = 8;

@@ -70,4 +70,8 @@ impl AccountStore for Remote {
     fn live(&self) -> Option<Snapshot> {
         None
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        None
+    }
 }

@@ -100,6 +100,10 @@ impl Clock for Hand {
     fn now(&self) -> Timestamp {
         self.0.now()
     }
+
+    fn running(&self) -> std::time::Duration {
+        self.0.running()
+    }
 }
 
 pub(crate) struct World {

@@ -477,7 +477,7 @@ fn what_is_refused() {
     for bytes in [&b""[..], b"dear diary\n", &[0; 5000], b"deadbeef {\"seq\":1}\n"] {
         assert_eq!(refused(bytes).kind(), StoreErrorKind::Foreign, "{bytes:?}");
     }
-    let newer = line(&serde_json::json!({"format": "gateway-accounts", "version": 5}));
+    let newer = line(&serde_json::json!({"format": "gateway-accounts", "version": 6}));
     assert_eq!(refused(&newer).kind(), StoreErrorKind::NewerVersion);
     let at = folder();
     let error = block_on(FileStore::salvage(&at.path, &at.new)).unwrap_err();

@@ -30,6 +30,7 @@ pub fn account(n: u64) -> Arc<Account> {
         licensed_sessions: Limit::AtMost(100),
         sip_realm: Some(realm(n)),
         former_webhook_secret: None,
+        minutes_used: None,
         webhook_secret: WebhookSecret::import(&format!("whsec_{n:043x}=")).expect("a short text is a secret"),
         device_calling_application: None,
         siprec_application: None,

@@ -223,4 +223,8 @@ impl AccountStore for Stub {
     fn live(&self) -> Option<Snapshot> {
         self.inner.live().filter(|_| self.live)
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        self.inner.live_seq().filter(|_| self.live)
+    }
 }

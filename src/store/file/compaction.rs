@@ -9,6 +9,7 @@
 
 use super::disk::{Disk, DiskFile, read_full_at, write_all_at};
 use super::format::{self, Body, DIVIDE, Entry, Header, Place};
+use super::recovery::with_minutes;
 use super::secrets::Secrets;
 use crate::model::account::Account;
 use crate::model::api_key::{ApiKey, KeyId};
@@ -271,6 +272,7 @@ impl Compaction {
     fn touched(&mut self, mut accounts: Vec<Arc<Account>>) -> Result<Next, StoreError> {
         match accounts.pop() {
             Some(account) => {
+                let account = with_latest_minutes(&account, &self.snapshot);
                 format::write_account(&account, &self.secrets, &mut self.lines)?;
                 Ok(Next::Touched(accounts))
             }
@@ -304,6 +306,7 @@ impl Compaction {
             Event::Key(KeyEvent::Added(key)) => {
                 Event::Key(KeyEvent::Added(with_latest_use(key, &self.snapshot)))
             }
+            Event::Created(account) => Event::Created(with_latest_minutes(account, &self.snapshot)),
             event => event.clone(),
         };
         let events: Vec<Event> = events.iter().map(latest).collect();
@@ -333,4 +336,10 @@ impl Compaction {
 /// from where on they are a maximum.
 fn with_latest_use(key: &Arc<ApiKey>, now: &Snapshot) -> Arc<ApiKey> {
     key.used(now.key(key.id()).and_then(|key| key.last_used()))
+}
+
+/// The account, with the minutes that it has used by now: for the same reason, and they come with what it begins with.
+fn with_latest_minutes(account: &Arc<Account>, now: &Snapshot) -> Arc<Account> {
+    let minutes = now.by_sid(account.sid()).and_then(|account| account.minutes_used().cloned());
+    with_minutes(Arc::clone(account), minutes)
 }

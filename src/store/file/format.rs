@@ -3,7 +3,7 @@
 //! A file is lines of text. Each is a checksum, a space, a JSON object, and a line feed:
 //!
 //! ```text
-//! b3bfdda0 {"format":"gateway-accounts","version":4,"base":{"seq":41,"accounts":1,"keys":1},"sealed":false}
+//! b3bfdda0 {"format":"gateway-accounts","version":5,"base":{"seq":41,"accounts":1,"keys":1},"sealed":false}
 //! 9f1b20aa {"account":{…}}
 //! 41c7d0b3 {"key":{…}}
 //! 3f0e77b1 {"seq":42,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"created":{…}}]}
@@ -19,6 +19,7 @@ use super::secrets::{Boxes, Secrets};
 use crate::access::Actor;
 use crate::model::account::{Account, Revision};
 use crate::model::api_key::{ApiKey, ApiKeyRecord, ApiKeyRecordError, KeyId};
+use crate::model::minutes_used::MinutesUsed;
 use crate::model::record::{AccountRecord, AccountRecordError};
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
@@ -26,12 +27,13 @@ use crate::snapshot::{Event, KeyEvent, KeyWrite, Seq, Write};
 use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The version of the format that is written. Those before it are still read: version 3 had no former webhook
+/// The version of the format that is written. Those before it are still read: version 4 had no minutes used, version 3 had no former webhook
 /// secrets, version 2 no API keys, and version 1 neither a base nor joined, divided or sealed commits.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 const FORMAT: &str = "gateway-accounts";
 
@@ -197,6 +199,7 @@ pub(super) enum Entry<'a> {
     KeyReplaced(&'a ApiKey, Revision),
     KeyRevoked(KeyId, Revision),
     KeyUsed(KeyId, Timestamp),
+    MinutesUsed(AccountSid, &'a MinutesUsed),
 }
 
 impl<'a> From<&'a Write> for Entry<'a> {
@@ -210,6 +213,7 @@ impl<'a> From<&'a Write> for Entry<'a> {
             Write::Key(KeyWrite::Replace(key)) => Self::KeyReplaced(key, key.revision().next()),
             Write::Key(KeyWrite::Revoke { id, expected }) => Self::KeyRevoked(*id, *expected),
             Write::Key(KeyWrite::Use { id, at }) => Self::KeyUsed(*id, *at),
+            Write::MinutesUsed { sid, used } => Self::MinutesUsed(*sid, used),
         }
     }
 }
@@ -340,6 +344,16 @@ pub(super) fn weight(account: &Account, secrets: &Secrets) -> u64 {
     secrets.length(account) + ACCOUNT_LINE
 }
 
+/// How many bytes the minutes used take in the line of their account.
+pub(super) fn minutes_weight(used: Option<&Arc<MinutesUsed>>) -> i64 {
+    const NAME: usize = "\"minutes_used\":,".len();
+    used.map_or(0, |used| {
+        let mut json = Vec::with_capacity(256);
+        write_json(&mut json, &**used);
+        (json.len() + NAME) as i64
+    })
+}
+
 /// The weight of each of a line's accounts, about, by the length of the line and how many of its events have none.
 pub(super) fn share(bytes: u64, events: usize, deletions: usize) -> u32 {
     /// What a commit has beside its events, and a deletion, about.
@@ -358,9 +372,17 @@ fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Resul
         account_sid: AccountSid,
         revision: Revision,
     }
+    let without_minutes;
     let (name, account, revision) = match entry {
         Entry::Created(account, revision) => ("{\"created\":", account, revision),
-        Entry::Replaced(account, revision) => ("{\"replaced\":", account, revision),
+        Entry::Replaced(account, revision) if account.minutes_used().is_none() => {
+            ("{\"replaced\":", account, revision)
+        }
+        // An edit leaves them as they are, whatever its writer knew of them.
+        Entry::Replaced(account, revision) => {
+            without_minutes = Account { minutes_used: None, ..account.clone() };
+            ("{\"replaced\":", &without_minutes, revision)
+        }
         Entry::Deleted(account_sid, revision) => {
             json.extend_from_slice(b"{\"deleted\":");
             write_json(json, &Deleted { account_sid, revision });
@@ -383,6 +405,12 @@ fn write_entry(json: &mut Vec<u8>, entry: Entry<'_>, secrets: &Secrets) -> Resul
         Entry::KeyUsed(key_id, at) => {
             json.extend_from_slice(b"{\"key_used\":");
             write_json(json, &KeyUsedJson { key_id, at });
+            json.push(b'}');
+            return Ok(0);
+        }
+        Entry::MinutesUsed(account_sid, used) => {
+            json.extend_from_slice(b"{\"minutes_used\":");
+            write_json(json, &MinutesUsedJson { account_sid, used: Cow::Borrowed(used) });
             json.push(b'}');
             return Ok(0);
         }
@@ -428,6 +456,14 @@ pub(super) enum ReadEvent<A = Arc<Account>> {
     KeyReplaced(Arc<ApiKey>),
     KeyRevoked(KeyId, Revision),
     KeyUsed(KeyId, Timestamp),
+    MinutesUsed(AccountSid, Arc<MinutesUsed>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MinutesUsedJson<'a> {
+    account_sid: AccountSid,
+    used: Cow<'a, MinutesUsed>,
 }
 
 #[derive(Deserialize)]
@@ -491,6 +527,8 @@ struct EventJson {
     #[serde(default)]
     key_used: Option<KeyUsedJson>,
     #[serde(default)]
+    minutes_used: Option<MinutesUsedJson<'static>>,
+    #[serde(default)]
     sealed: Option<Boxes>,
 }
 
@@ -549,6 +587,7 @@ impl<A> Line<A> {
                 key_replaced,
                 key_revoked,
                 key_used,
+                minutes_used,
                 sealed,
             } = event;
             let are = [
@@ -559,6 +598,7 @@ impl<A> Line<A> {
                 key_replaced.is_some(),
                 key_revoked.is_some(),
                 key_used.is_some(),
+                minutes_used.is_some(),
             ];
             let has_account = created.is_some() || replaced.is_some();
             if are.into_iter().filter(|is| *is).count() != 1 || sealed.is_some() && !has_account {
@@ -581,6 +621,9 @@ impl<A> Line<A> {
             }
             if let Some(KeyUsedJson { key_id, at }) = key_used {
                 return Ok(ReadEvent::KeyUsed(key_id, at));
+            }
+            if let Some(MinutesUsedJson { account_sid, used }) = minutes_used {
+                return Ok(ReadEvent::MinutesUsed(account_sid, Arc::new(used.into_owned())));
             }
             let DeletedJson { account_sid, revision } = deleted.ok_or(LineError::Event)?;
             Ok(ReadEvent::Deleted(account_sid, revision))

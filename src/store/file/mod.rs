@@ -488,4 +488,8 @@ impl AccountStore for FileStore {
     fn live(&self) -> Option<Snapshot> {
         Some(self.live.snapshot())
     }
+
+    fn live_seq(&self) -> Option<Seq> {
+        Some(self.live.find(Snapshot::seq))
+    }
 }

@@ -26,6 +26,7 @@ use crate::access::Actor;
 use crate::model::account::{Account, Revision};
 use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::field::Field;
+use crate::model::minutes_used::MinutesUsed;
 use crate::model::scope::Scope;
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
@@ -421,7 +422,10 @@ impl Replay {
             return Err(LineError::Part { seq: place.seq, expected, found: place.part });
         }
         // What an account of this line takes, about.
-        let deletions = events.iter().filter(|event| matches!(event, ReadEvent::Deleted(..))).count();
+        let deletions = events
+            .iter()
+            .filter(|event| matches!(event, ReadEvent::Deleted(..) | ReadEvent::MinutesUsed(..)))
+            .count();
         let share = format::share(bytes, events.len(), deletions);
         let known = self.recent.events.len();
         for event in events {
@@ -461,7 +465,12 @@ impl Replay {
                 let sid = after.sid();
                 let there = self.accounts.get_mut(sid).ok_or_else(|| missing(sid))?;
                 fits(sid, there.account.revision().next(), after.revision())?;
-                let before = std::mem::replace(there, placed(&after));
+                // An edit leaves them as they are.
+                let minutes = there.account.minutes_used().cloned();
+                let kept = u32::try_from(format::minutes_weight(minutes.as_ref())).unwrap_or(0);
+                let weight = weight.saturating_add(kept);
+                let after = with_minutes(after, minutes);
+                let before = std::mem::replace(there, Placed { weight, ..placed(&after) });
                 let heavier = i64::from(weight) - i64::from(before.weight);
                 (Event::Replaced { before: before.account, after }, heavier)
             }
@@ -475,6 +484,14 @@ impl Replay {
                     self.recent.events.push_back(Event::Key(revoked));
                 }
                 (Event::Deleted(before.account), -i64::from(before.weight))
+            }
+            ReadEvent::MinutesUsed(sid, used) => {
+                let Some(there) = self.accounts.get_mut(sid) else { return Ok(0) };
+                let before = format::minutes_weight(there.account.minutes_used());
+                let heavier = format::minutes_weight(Some(&used)) - before;
+                there.weight = u32::try_from(i64::from(there.weight) + heavier).unwrap_or(0);
+                there.account = with_minutes(Arc::clone(&there.account), Some(used));
+                return Ok(heavier);
             }
             ReadEvent::KeyAdded(_)
             | ReadEvent::KeyReplaced(_)
@@ -522,7 +539,10 @@ impl Replay {
                 }
                 None
             }
-            ReadEvent::Created(_) | ReadEvent::Replaced(_) | ReadEvent::Deleted(..) => None,
+            ReadEvent::Created(_)
+            | ReadEvent::Replaced(_)
+            | ReadEvent::Deleted(..)
+            | ReadEvent::MinutesUsed(..) => None,
         })
     }
 
@@ -576,6 +596,14 @@ impl Replay {
         let (line, offset) = later.unwrap_or((self.line, self.length));
         damaged(line, offset, &LineError::Contradiction(conflict.to_string()))
     }
+}
+
+/// An account with these minutes used.
+pub(super) fn with_minutes(account: Arc<Account>, minutes_used: Option<Arc<MinutesUsed>>) -> Arc<Account> {
+    if account.minutes_used() == minutes_used.as_ref() {
+        return account;
+    }
+    Arc::new(Account { minutes_used, ..Arc::unwrap_or_clone(account) })
 }
 
 fn taken(sid: AccountSid) -> LineError {

@@ -5,7 +5,7 @@ use super::append::Append;
 use super::format::{self, Body, DIVIDE, Entry, Place};
 use super::parallel::in_order;
 use super::secrets::Secrets;
-use crate::snapshot::{Batch, Change, Conflict, Event, Snapshot};
+use crate::snapshot::{Batch, Change, Conflict, Event, Snapshot, Write};
 use crate::store::StoreError;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +17,8 @@ pub(super) struct Prepared {
     batch: Batch,
     /// Empty when there are so many that they are made only when they are written.
     bodies: Vec<Body>,
+    /// By how much the minutes used that it notes make the base heavier, once that is known.
+    minutes: i64,
 }
 
 impl Prepared {
@@ -28,12 +30,23 @@ impl Prepared {
     pub(super) fn new(batch: Batch, secrets: &Secrets) -> Result<Self, StoreError> {
         let pieces = if batch.writes.len() > Self::AT_ONCE { 0 } else { pieces(&batch) };
         let bodies = (0..pieces).map(|n| body(&batch, n, secrets)).collect::<Result<_, _>>()?;
-        Ok(Self { batch, bodies })
+        Ok(Self { batch, bodies, minutes: 0 })
     }
 
     /// Whether its lines are made when they are written.
     fn is_large(&self) -> bool {
         self.bodies.is_empty()
+    }
+
+    /// Finds out how heavy the minutes used will be that it notes.
+    fn weigh_minutes(&mut self, before: &Snapshot) {
+        let gains = self.batch.writes.iter().map(|write| match write {
+            Write::MinutesUsed { sid, used } => before.by_sid(*sid).map_or(0, |account| {
+                format::minutes_weight(Some(used)) - format::minutes_weight(account.minutes_used())
+            }),
+            _ => 0,
+        });
+        self.minutes = gains.sum();
     }
 
     /// Adds its lines, if it is not large. Gives its bytes, and by how much it makes the base heavier.
@@ -43,7 +56,7 @@ impl Prepared {
             body.write(Place { seq: change.seq, joined, part }, lines);
         }
         let weight = self.bodies.iter().map(|body| body.weight).sum();
-        ((lines.len() - start) as u64, gain(weight, change, secrets))
+        ((lines.len() - start) as u64, gain(weight, change, secrets) + self.minutes)
     }
 
     /// As [`Prepared::write`], if it is large.
@@ -70,7 +83,7 @@ impl Prepared {
                 append.write_if_many()
             },
         )?;
-        Ok((append.end() - start, gain(weight, change, secrets)))
+        Ok((append.end() - start, gain(weight, change, secrets) + self.minutes))
     }
 
     /// Tells whoever wants to know how many writes are done. Should they panic, it is none of the commit's business.
@@ -151,8 +164,17 @@ impl Group {
 fn gain(weight: u64, change: &Change, secrets: &Secrets) -> i64 {
     let before = change.events.iter().filter_map(Event::before);
     let superseded: u64 = before.map(|account| format::weight(account, secrets)).sum();
+    // What an edit leaves as it is, is not in its line.
+    let kept: i64 = change
+        .events
+        .iter()
+        .map(|event| match event {
+            Event::Replaced { after, .. } => format::minutes_weight(after.minutes_used()),
+            _ => 0,
+        })
+        .sum();
     let keys: i64 = change.events.iter().filter_map(Event::key).map(format::key_gain).sum();
-    weight.cast_signed() - superseded.cast_signed() + keys
+    weight.cast_signed() - superseded.cast_signed() + keys + kept
 }
 
 /// The accounts with all that was submitted, and the commits that nobody has begun to write yet.
@@ -176,7 +198,8 @@ impl Staging {
     }
 
     /// Applies a batch, if it does not contradict what is there, and makes its lines.
-    pub(super) fn stage(&mut self, prepared: Prepared) {
+    pub(super) fn stage(&mut self, mut prepared: Prepared) {
+        prepared.weigh_minutes(&self.next);
         let applied = self.next.apply_in_place(&prepared.batch).map(Arc::new);
         let Group { commits, lines, sizes, has_large } = &mut self.group;
         *has_large |= prepared.is_large() && applied.is_ok();

@@ -12,6 +12,7 @@ mod feed;
 mod history;
 mod keys;
 mod listing;
+mod minutes;
 mod order;
 mod revisions;
 mod unique;
@@ -85,6 +86,11 @@ macro_rules! __conformance {
                 a_history_tells_of_the_keys_of_the_account
                 a_history_that_ends_with_a_key_was_trimmed
                 keys_are_there_after_reopening
+            }
+            minutes {
+                minutes_used_change_nothing_else
+                an_edit_leaves_the_minutes_used
+                minutes_used_are_there_after_reopening
             }
             listing {
                 pages_are_complete_and_in_order

@@ -62,6 +62,8 @@ pub fn a_read_sees_what_was_committed_before<B: Backend>(backend: &B) {
             assert_eq!(snapshot.len(), 1, "snapshot");
             assert_eq!(snapshot.by_sid(present.sid).map(|account| &**account), found, "snapshot");
         }
+        let live_seq = store.store().live().map(|_| seq);
+        assert_eq!(store.store().live_seq(), live_seq, "live_seq");
         if let Some(gone) = gone {
             assert_eq!(store.by_sid(gone.sid), None, "by_sid");
             assert_eq!(store.by_name(&gone.name), None, "by_name");

@@ -502,7 +502,7 @@ fn foreign_and_newer_files_are_left_alone() {
     ] {
         assert!(matches!(read(foreign), Err(Unreadable::NotAnAccountFile)), "{foreign:?}");
     }
-    let json = br#"{"format":"gateway-accounts","version":5,"hint":"new"}"#;
+    let json = br#"{"format":"gateway-accounts","version":6,"hint":"new"}"#;
     let newer = [format!("{:08x} ", crc32fast::hash(json)).as_bytes(), json, b"\n"].concat();
-    assert!(matches!(read(&newer), Err(Unreadable::NewerVersion(5))));
+    assert!(matches!(read(&newer), Err(Unreadable::NewerVersion(6))));
 }

@@ -13,7 +13,7 @@ use crate::store::file::format::{
 };
 use crate::store::file::keys::Keys;
 use crate::store::file::reader::{BadLine, ReadLine, read_lines};
-use crate::store::file::recovery::TornTail;
+use crate::store::file::recovery::{TornTail, with_minutes};
 use crate::store::file::secrets::{Boxes, Secrets};
 use std::collections::HashMap;
 use std::io;
@@ -297,7 +297,19 @@ impl<'a> Reading<'a> {
                     self.keys.remove_all_of(sid(&account));
                     self.put(account);
                 }
-                ReadEvent::Replaced(account) => self.put(account),
+                ReadEvent::Replaced(Ok(account)) => {
+                    let minutes = match self.accounts.get(&account.sid()) {
+                        Some((_, Ok(before))) => before.minutes_used().cloned(),
+                        _ => None,
+                    };
+                    self.put(Ok(with_minutes(account, minutes)));
+                }
+                ReadEvent::Replaced(unreadable) => self.put(unreadable),
+                ReadEvent::MinutesUsed(sid, used) => {
+                    if let Some((_, Ok(account))) = self.accounts.get_mut(&sid) {
+                        *account = with_minutes(Arc::clone(account), Some(used));
+                    }
+                }
                 ReadEvent::Deleted(sid, _) => {
                     self.accounts.remove(&sid);
                     self.keys.remove_all_of(sid);
@@ -407,6 +419,7 @@ impl From<Line> for Line<Kept> {
             ReadEvent::KeyReplaced(key) => ReadEvent::KeyReplaced(key),
             ReadEvent::KeyRevoked(id, revision) => ReadEvent::KeyRevoked(id, revision),
             ReadEvent::KeyUsed(id, at) => ReadEvent::KeyUsed(id, at),
+            ReadEvent::MinutesUsed(sid, used) => ReadEvent::MinutesUsed(sid, used),
         };
         Self::Commit(Commit { place, at, actor, events: events.into_iter().map(event).collect(), more })
     }

@@ -117,16 +117,23 @@ fn feed(live: &Live, course: &Course, seq: u64, history: u64) -> Checked {
     Ok(())
 }
 
-/// A change, but for when keys were last used: a rewritten file tells the latest of a key from the beginning.
+/// A change, but for when keys were last used, and how many minutes: a rewritten file tells the latest of a key and of an
+/// account from the beginning.
 fn without_uses(change: &Change) -> Change {
     let unused = |key: &Arc<ApiKey>| Arc::new(ApiKey { last_used: None, ..ApiKey::clone(key) });
+    let no_minutes =
+        |account: &Arc<Account>| Arc::new(Account { minutes_used: None, ..Account::clone(account) });
     let event = |event: &Event| match event {
         Event::Key(KeyEvent::Added(key)) => Event::Key(KeyEvent::Added(unused(key))),
         Event::Key(KeyEvent::Replaced { before, after }) => {
             Event::Key(KeyEvent::Replaced { before: unused(before), after: unused(after) })
         }
         Event::Key(KeyEvent::Revoked(key)) => Event::Key(KeyEvent::Revoked(unused(key))),
-        event => event.clone(),
+        Event::Created(account) => Event::Created(no_minutes(account)),
+        Event::Replaced { before, after } => {
+            Event::Replaced { before: no_minutes(before), after: no_minutes(after) }
+        }
+        Event::Deleted(account) => Event::Deleted(no_minutes(account)),
     };
     Change { events: change.events.iter().map(event).collect(), ..change.clone() }
 }

@@ -45,7 +45,9 @@ impl Model {
             Write::Replace(account) => {
                 let before = self.at(account.sid(), account.revision())?;
                 self.check_free(account)?;
-                let after = at_revision(account, account.revision().next());
+                let minutes_used = before.minutes_used().cloned();
+                let account = Arc::new(Account { minutes_used, ..Account::clone(account) });
+                let after = at_revision(&account, account.revision().next());
                 self.accounts.insert(account.sid(), Arc::clone(&after));
                 Event::Replaced { before, after }
             }
@@ -64,6 +66,14 @@ impl Model {
                 Some(event) => Event::Key(event),
                 None => return Ok(()),
             },
+            Write::MinutesUsed { sid, used } => {
+                if let Some(before) = self.accounts.get(sid) {
+                    let minutes_used = Some(Arc::clone(used));
+                    let after = Arc::new(Account { minutes_used, ..Account::clone(before) });
+                    self.accounts.insert(*sid, after);
+                }
+                return Ok(());
+            }
         };
         events.push(event);
         Ok(())

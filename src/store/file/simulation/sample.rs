@@ -7,6 +7,7 @@ use crate::model::account::{Account, Revision};
 use crate::model::api_key::{ApiKey, KeyHash, KeyId};
 use crate::model::contract::Contract;
 use crate::model::former_secret::FormerSecret;
+use crate::model::minutes_used::{MinutesUsed, PeriodUse};
 use crate::model::name::AccountName;
 use crate::model::organisation::OrganisationId;
 use crate::model::realm::SipRealm;
@@ -78,7 +79,7 @@ impl Writer {
         Self { dice, stamp: 0, keys: true }
     }
 
-    /// One that writes accounts only.
+    /// One that writes what format 1 can keep: accounts, without minutes used.
     pub(super) fn without_keys(dice: Dice) -> Self {
         Self { keys: false, ..Self::new(dice) }
     }
@@ -147,8 +148,21 @@ impl Writer {
         match (there, self.dice.below(40)) {
             (Some(_), 0) | (None, 1..) => Write::Create(Arc::new(self.account(sid, revision, seen))),
             (_, 1..9) => Write::Delete { sid, expected: revision },
+            (_, 9..14) if self.keys => Write::MinutesUsed { sid, used: self.minutes() },
             _ => Write::Replace(Arc::new(self.account(sid, revision, seen))),
         }
+    }
+
+    fn minutes(&mut self) -> Arc<MinutesUsed> {
+        let as_of = Timestamp::from_millis(self.dice.below(2000) as i64);
+        let periods = (0..self.dice.index(4)).map(|n| n as i64);
+        let dice = &mut self.dice;
+        let period = |start| PeriodUse {
+            start: Timestamp::from_millis(start),
+            seconds: u64::from(dice.below(100_000)),
+        };
+        let periods = periods.map(period).collect();
+        Arc::new(MinutesUsed::new(as_of, periods).expect("few, and in order"))
     }
 
     fn key_write(&mut self, seen: &Model) -> KeyWrite {
@@ -213,6 +227,7 @@ impl Writer {
             licensed_sessions,
             sip_realm,
             webhook_secret: samples.secrets[usize::from(long)].clone(),
+            minutes_used: None,
             former_webhook_secret: dice.chance(1, 50).then(|| {
                 let until = Timestamp::from_millis(dice.below(2000) as i64);
                 Box::new(FormerSecret::new(samples.secrets[0].clone(), until))
@@ -277,6 +292,7 @@ pub(super) fn batch_longer_by(accounts: usize, bytes: usize) -> Batch {
             sip_realm: None,
             webhook_secret: WebhookSecret::import(&"s".repeat(20 + longer)).expect("it is short"),
             former_webhook_secret: None,
+            minutes_used: None,
             registration_webhook: None,
             queue_event_webhook: None,
             organisation: None,

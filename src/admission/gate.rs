@@ -1,0 +1,477 @@
+//! May this session start.
+
+use super::ended::{Ended, How};
+use super::ledger::{Ledger, Tracked};
+use super::minutes::{Minutes, Paid};
+use super::moment::{Moment, millis};
+use super::options::AdmissionOptions;
+use super::permit::{Admitted, Allowance, NotRunning, Permit, Renewed};
+use super::provider::Providers;
+use super::refused::{CODES, Refused};
+use super::session_id::SessionId;
+use super::sessions::{Direction, NewSession, Session, Sessions};
+use super::signals::{Signals, Subscribers};
+use super::source::{Follow, Source};
+use super::sync::{MutexGuard, RwLock, lock};
+use super::terms::Terms;
+use crate::accounts::RunningSessions;
+use crate::model::sid::{AccountSid, ServiceProviderSid};
+use crate::model::unit::Limit;
+use crate::snapshot::Seq;
+use crate::store::AccountStore;
+use foldhash::fast::RandomState;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+/// Decides whether a session may start, counts those that run, and charges their minutes.
+///
+/// Cloning it shares it. No call waits for a disk or a network, but for [`Admission::flush`].
+///
+/// ```
+/// use gateway_accounts::{*, admission::{Admission, Direction, Moment, SessionId}};
+/// # futures_lite::future::block_on(async {
+/// let store = MemoryStore::new();
+/// let accounts = Accounts::new(store.clone());
+/// let admin = Actor::admin("jane@operator.example")?;
+/// let draft = AccountPatch::new().name("Acme").unit(Unit::sessions(1)).licensed_sessions(Limit::AtMost(1));
+/// let acme = accounts.create(&admin, draft).await?;
+///
+/// let admission = Admission::new(store);
+/// let [first, second] = ["a84b4c76e66710@pc33", "f81d4fae7dec@pc34"].map(|id| SessionId::parse(id));
+/// let permit = admission.admit(acme.sid(), first?, Direction::Inbound, Moment::now())?;
+/// let refused = admission.admit(acme.sid(), second?, Direction::Outbound, Moment::now()).unwrap_err();
+/// assert_eq!(refused.sip_response().to_string(), "503 Max Account Calls In Progress");
+///
+/// permit.release(Moment::now());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Admission(pub(super) Arc<Gate>);
+
+/// What is shared.
+pub(super) struct Gate {
+    pub(super) options: AdmissionOptions,
+    pub(super) source: Follow,
+    pub(super) accounts: TrackedAccounts,
+    pub(super) providers: Providers,
+    pub(super) sessions: Sessions,
+    pub(super) subscribers: Subscribers,
+    pub(super) refused: [AtomicU64; CODES.len()],
+    pub(super) reconciliations: AtomicU32,
+    pub(super) flushing: Flushing,
+    default_terms: Arc<Terms>,
+}
+
+/// How the writing of minutes goes.
+#[derive(Debug)]
+pub(super) struct Flushing {
+    pub(super) is_under_way: AtomicBool,
+    /// By the clock that only runs forward; `i64::MIN` before the first.
+    pub(super) last: AtomicI64,
+    /// How often in a row it failed.
+    pub(super) failures: AtomicU64,
+    pub(super) unwritten: AtomicU64,
+}
+
+/// The accounts of which something is counted.
+#[derive(Debug)]
+pub(super) struct TrackedAccounts {
+    shards: Box<[RwLock<HashMap<AccountSid, Arc<Tracked>, RandomState>>]>,
+    hasher: RandomState,
+}
+
+impl TrackedAccounts {
+    const SHARDS: usize = if cfg!(gateway_accounts_loom) { 1 } else { 64 };
+
+    fn new() -> Self {
+        let hasher = RandomState::default();
+        let shards = (0..Self::SHARDS).map(|_| RwLock::new(HashMap::with_hasher(hasher.clone()))).collect();
+        Self { shards, hasher }
+    }
+
+    fn shard(&self, sid: AccountSid) -> &RwLock<HashMap<AccountSid, Arc<Tracked>, RandomState>> {
+        let hash = self.hasher.hash_one(sid);
+        &self.shards[usize::try_from(hash >> 32).unwrap_or_default() % self.shards.len()]
+    }
+
+    pub(super) fn get(&self, sid: AccountSid) -> Option<Arc<Tracked>> {
+        self.shard(sid).read().unwrap_or_else(PoisonError::into_inner).get(&sid).cloned()
+    }
+
+    fn get_or_add(&self, sid: AccountSid, new: impl FnOnce() -> Tracked) -> Arc<Tracked> {
+        let mut shard = self.shard(sid).write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(shard.entry(sid).or_insert_with(|| Arc::new(new())))
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Tracked>> {
+        let all = self.shards.iter().flat_map(|shard| {
+            shard.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
+        });
+        all.collect()
+    }
+
+    pub(super) fn remove(&self, sid: AccountSid) {
+        self.shard(sid).write().unwrap_or_else(PoisonError::into_inner).remove(&sid);
+    }
+}
+
+impl Admission {
+    /// Admits sessions of the accounts that this store keeps, by what holds where nothing is said
+    /// ([`AdmissionOptions`]).
+    #[must_use]
+    pub fn new(store: impl AccountStore + 'static) -> Self {
+        AdmissionOptions::new().start(store)
+    }
+
+    pub(super) fn with_options(options: AdmissionOptions, store: Box<dyn AccountStore>) -> Self {
+        Self(Arc::new(Gate {
+            options,
+            source: Follow::new(store),
+            accounts: TrackedAccounts::new(),
+            providers: Providers::new(),
+            sessions: Sessions::new(),
+            subscribers: Subscribers::new(),
+            refused: Default::default(),
+            reconciliations: AtomicU32::new(0),
+            flushing: Flushing {
+                is_under_way: AtomicBool::new(false),
+                last: AtomicI64::new(i64::MIN),
+                failures: AtomicU64::new(0),
+                unwritten: AtomicU64::new(0),
+            },
+            default_terms: Arc::new(Terms::new()),
+        }))
+    }
+
+    /// Whether a session may start, and if so, counts it.
+    ///
+    /// A session that is running already is not counted again, whatever the limits are by now: its permit says so
+    /// ([`Admitted::repeated`]), and ends nothing when it is dropped. So a retransmitted INVITE has the answer of the
+    /// first. Ids are those of an account: another account's sessions may have the same.
+    ///
+    /// An edit that was committed before the call is seen by it.
+    ///
+    /// # Errors
+    /// [`Refused`]; then nothing is counted.
+    pub fn admit(
+        &self,
+        account: AccountSid,
+        session: SessionId,
+        direction: Direction,
+        now: Moment,
+    ) -> Result<Permit, Refused> {
+        let gate = &*self.0;
+        let refuse = |refused: Refused| {
+            gate.refused[refused.place()].fetch_add(1, Ordering::Relaxed);
+            refused
+        };
+        loop {
+            let tracked = gate.tracked(account).map_err(refuse)?;
+            let latest = gate.source.ask(Source::seq).ok_or_else(|| refuse(Refused::Unavailable))?;
+            let hash = gate.sessions.hash(account, &session);
+            let mut shard = gate.sessions.shard(hash);
+            if let Some(running) = shard.find(hash, account, &session).cloned() {
+                shard.tally.repeated += 1;
+                running.hear(now);
+                let admitted = gate.admitted(&running, true, None);
+                return Ok(Permit::new(self.clone(), running, Permit::NOBODYS, admitted));
+            }
+            let mut ledger = lock(&tracked.ledger);
+            if ledger.retired {
+                continue;
+            }
+            gate.bring_up_to(latest, &tracked, &mut ledger);
+            let counted = match ledger.admit(account, &session, now) {
+                Ok(counted) => counted,
+                Err(refused) => {
+                    let news = ledger.news_of_refusal(&refused, now, gate.options.signal_interval);
+                    drop((ledger, shard));
+                    gate.subscribers.tell(account, now.at(), news);
+                    return Err(refuse(refused));
+                }
+            };
+            let news = ledger.news(now, gate.options.signal_interval);
+            drop(ledger);
+            shard.tally.admitted += 1;
+            shard.tally.overage += u64::from(counted.overage);
+            let new = NewSession {
+                id: session,
+                account: tracked,
+                provider: counted.provider,
+                since: now,
+                heard: now,
+                direction,
+                overage: counted.overage,
+                meter: counted.meter.map(|(meter, _)| meter),
+            };
+            let running = shard.insert(hash, new);
+            drop(shard);
+            gate.subscribers.tell(account, now.at(), news);
+            let admitted = gate.admitted(&running, false, counted.meter.map(|(_, paid)| paid));
+            let owner = running.owner();
+            return Ok(Permit::new(self.clone(), running, owner, admitted));
+        }
+    }
+
+    /// Says that a session is running, and reserves its next minutes if it is metered and its time is nearly over.
+    ///
+    /// # Errors
+    /// [`NotRunning`] when it is not.
+    pub fn renew(
+        &self,
+        account: AccountSid,
+        session: &SessionId,
+        now: Moment,
+    ) -> Result<Renewed, NotRunning> {
+        self.0.find(account, session).map_or(Err(NotRunning), |session| self.0.renew(&session, now))
+    }
+
+    /// Says that a session was answered, from when on its minutes count where the terms say so
+    /// ([`Terms::from_answer`](super::Terms::from_answer)); elsewhere, only that it is running.
+    ///
+    /// # Errors
+    /// [`NotRunning`] when it is not.
+    pub fn answered(
+        &self,
+        account: AccountSid,
+        session: &SessionId,
+        now: Moment,
+    ) -> Result<Renewed, NotRunning> {
+        self.0.find(account, session).map_or(Err(NotRunning), |session| self.0.answered(&session, now))
+    }
+
+    /// Ends a session, whoever has its permit; `None` when it is not running (any more).
+    pub fn release(&self, account: AccountSid, session: &SessionId, now: Moment) -> Option<Ended> {
+        let session = self.0.find(account, session)?;
+        self.0.end(&session, None, now, How::Released)
+    }
+
+    /// Makes a session that is running the caller's: from now on it ends with this permit, and no longer with the one that
+    /// there was (as after a REFER, or when another thread takes over). `None` when it is not running.
+    #[must_use]
+    pub fn take_over(&self, account: AccountSid, session: &SessionId) -> Option<Permit> {
+        let gate = &*self.0;
+        let hash = gate.sessions.hash(account, session);
+        let shard = gate.sessions.shard(hash);
+        let running = shard.find(hash, account, session).cloned()?;
+        let owner = running.next_owner();
+        let admitted = gate.admitted(&running, true, None);
+        drop(shard);
+        Some(Permit::new(self.clone(), running, owner, admitted))
+    }
+
+    /// Ends the sessions that were not heard of for longer than a heartbeat, and tells which. They are charged until they
+    /// were heard of last. Call it every few seconds, or have a [`Keeper`](super::Keeper) do it.
+    pub fn expire(&self, now: Moment) -> Vec<Ended> {
+        let heartbeat = millis(self.0.options.heartbeat);
+        let is_over = |session: &Session| now.run.saturating_sub(session.heard().run) > heartbeat;
+        let mut ended = Vec::new();
+        for mut shard in self.0.sessions.each() {
+            let expired = shard.take_if(is_over);
+            shard.tally.expired += expired.len() as u64;
+            ended.extend(expired.iter().map(|session| self.0.lose(session, now, How::Expired)));
+        }
+        ended
+    }
+
+    /// Limits the sessions of all accounts of a service provider together. Both limits hold: a session is counted with its
+    /// account and with the service provider, or with neither. Those that are running count, whatever the limit.
+    ///
+    /// It is not kept in the store: it is for the application to say so after each start.
+    pub fn limit_service_provider(&self, service_provider: ServiceProviderSid, maximum: Limit) {
+        self.0.providers.get_or_add(service_provider).count().maximum = maximum;
+    }
+
+    /// Has signals sent, from now on; at most so many wait to be received.
+    #[must_use]
+    pub fn subscribe(&self, capacity: usize) -> Signals {
+        self.0.subscribers.subscribe(capacity)
+    }
+
+    /// Lets go of the store, and goes on with the accounts as they are now: for a store that has failed and has to be opened
+    /// anew. What minutes are used is kept until another is followed.
+    pub fn leave_store(&self) {
+        let snapshot = self.0.source.ask(Source::snapshot);
+        self.0.source.set(Source::Left(snapshot));
+    }
+
+    /// Follows this store from now on: the one that was left, opened anew.
+    pub fn follow(&self, store: impl AccountStore + 'static) {
+        self.0.source.set(Source::Store(Box::new(store)));
+        // What it has may be older than what was seen.
+        self.0.accounts.all().iter().for_each(|tracked| {
+            let mut ledger = lock(&tracked.ledger);
+            ledger.seen = None;
+            // And it may lack what was written last.
+            ledger.written = None;
+        });
+    }
+
+    /// How many sessions of the account are running.
+    #[must_use]
+    pub fn running(&self, account: AccountSid) -> u32 {
+        self.0.accounts.get(account).map_or(0, |tracked| lock(&tracked.ledger).active)
+    }
+}
+
+impl RunningSessions for Admission {
+    fn running(&self, account: AccountSid) -> u64 {
+        u64::from(Admission::running(self, account))
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// What is counted of an account that there is.
+    pub(super) fn tracked(&self, sid: AccountSid) -> Result<Arc<Tracked>, Refused> {
+        if let Some(tracked) = self.accounts.get(sid) {
+            return Ok(tracked);
+        }
+        let snapshot = self.source.ask(Source::snapshot).ok_or(Refused::Unavailable)?;
+        // Nothing is kept of what somebody makes up.
+        if snapshot.by_sid(sid).is_none() {
+            return Err(Refused::UnknownAccount { account: sid });
+        }
+        Ok(self.accounts.get_or_add(sid, || Tracked::new(sid, Arc::clone(&self.default_terms))))
+    }
+
+    /// Takes the account over as it is now, if it may have changed since it was looked at.
+    pub(super) fn bring_up_to(&self, latest: Seq, tracked: &Tracked, ledger: &mut Ledger) {
+        if ledger.seen >= Some(latest) {
+            return;
+        }
+        let Some(snapshot) = self.source.ask(Source::snapshot) else { return };
+        ledger.seen = Some(snapshot.seq());
+        match (snapshot.by_sid(tracked.sid), &ledger.account) {
+            (Some(now), Some(before)) if Arc::ptr_eq(now, before) => {}
+            (Some(now), _) => {
+                let provider = now.service_provider().map(|sid| self.providers.get_or_add(sid));
+                let terms = (self.options.terms)(now);
+                ledger.take_account(Arc::clone(now), provider, terms);
+            }
+            (None, _) => ledger.forget_account(),
+        }
+    }
+
+    /// As [`Gate::bring_up_to`], whatever is latest.
+    pub(super) fn current<'a>(&self, tracked: &'a Tracked) -> MutexGuard<'a, Ledger> {
+        let latest = self.source.ask(Source::seq);
+        let mut ledger = lock(&tracked.ledger);
+        if let Some(latest) = latest {
+            self.bring_up_to(latest, tracked, &mut ledger);
+        }
+        ledger
+    }
+
+    fn find(&self, account: AccountSid, session: &SessionId) -> Option<Arc<Session>> {
+        let hash = self.sessions.hash(account, session);
+        self.sessions.shard(hash).find(hash, account, session).cloned()
+    }
+
+    /// What a permit says. The session's shard is locked if `paid` is not given.
+    fn admitted(&self, session: &Session, repeated: bool, paid: Option<Paid>) -> Admitted {
+        let of_meter = || {
+            let meter = session.meter()?;
+            lock(&session.account.ledger).minutes.as_ref().map(|minutes| minutes.paid_now(meter))
+        };
+        let paid = if repeated { of_meter() } else { paid };
+        Admitted {
+            overage: session.overage,
+            repeated,
+            since: session.since,
+            expires: self.expires(session),
+            minutes: paid.map(allowance),
+        }
+    }
+
+    fn expires(&self, session: &Session) -> Moment {
+        session.heard().after(self.options.heartbeat)
+    }
+
+    pub(super) fn renew(&self, session: &Arc<Session>, now: Moment) -> Result<Renewed, NotRunning> {
+        self.hear(session, now, false)
+    }
+
+    pub(super) fn answered(&self, session: &Arc<Session>, now: Moment) -> Result<Renewed, NotRunning> {
+        self.hear(session, now, true)
+    }
+
+    fn hear(&self, session: &Arc<Session>, now: Moment, answered: bool) -> Result<Renewed, NotRunning> {
+        let shard = self.sessions.shard_of(session);
+        if !shard.has(session) {
+            return Err(NotRunning);
+        }
+        session.hear(now);
+        let tracked = &session.account;
+        let mut ledger = self.current(tracked);
+        if let (true, Some(meter), Some(minutes)) = (answered, session.meter(), &mut ledger.minutes) {
+            minutes.answer(meter, now);
+        }
+        let renewed = ledger.renew(session.meter(), now);
+        if let Some((meter, _)) = renewed {
+            session.set_meter(meter);
+        }
+        let news = match renewed {
+            Some(_) => ledger.news(now, self.options.signal_interval),
+            None => Vec::new(),
+        };
+        drop((ledger, shard));
+        self.subscribers.tell(tracked.sid, now.at(), news);
+        let minutes = renewed.map(|(_, paid)| allowance(paid));
+        Ok(Renewed { expires: self.expires(session), minutes })
+    }
+
+    /// Ends a session, if it is running, and if its owner has this number.
+    pub(super) fn end(
+        &self,
+        session: &Arc<Session>,
+        owner: Option<u32>,
+        now: Moment,
+        how: How,
+    ) -> Option<Ended> {
+        let mut shard = self.sessions.shard_of(session);
+        if owner.is_some_and(|owner| owner != session.owner()) || !shard.remove(session) {
+            return None;
+        }
+        shard.tally.released += 1;
+        let mut ledger = lock(&session.account.ledger);
+        let charged = ledger.end(session.meter(), session.provider.as_deref(), now);
+        drop((ledger, shard));
+        Some(Ended::new(session, how, now, charged))
+    }
+
+    /// Ends a session that was taken out of its shard, which is locked, and of which nobody said that it ended.
+    pub(super) fn lose(&self, session: &Session, now: Moment, how: How) -> Ended {
+        let heard = session.heard();
+        let mut ledger = lock(&session.account.ledger);
+        let charged = ledger.lose(session.meter(), session.provider.as_deref(), heard, &session.id, now);
+        drop(ledger);
+        Ended::new(session, how, heard, charged)
+    }
+
+    /// Whether a tracked account can be forgotten, and if so, sees to it that nothing more is counted there.
+    pub(super) fn retire(&self, tracked: &Tracked) {
+        let mut ledger = self.current(tracked);
+        if ledger.account.is_none() && ledger.seen.is_some() && ledger.active == 0 {
+            ledger.retired = true;
+            drop(ledger);
+            self.accounts.remove(tracked.sid);
+        }
+    }
+}
+
+fn allowance(paid: Paid) -> Allowance {
+    Allowance {
+        must_end_by: paid.until,
+        ask_again_at: paid.until.map(|until| until.plus(-Minutes::AHEAD)),
+        is_last: paid.is_last,
+    }
+}

@@ -1,0 +1,13 @@
+//! The locks, which are those of a model checker when it checks.
+
+use std::sync::PoisonError;
+
+#[cfg(gateway_accounts_loom)]
+pub(super) use loom::sync::{Mutex, MutexGuard, RwLock};
+#[cfg(not(gateway_accounts_loom))]
+pub(super) use std::sync::{Mutex, MutexGuard, RwLock};
+
+/// Locks, also after a panic: nothing that is locked here is left by half.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
