@@ -4,28 +4,17 @@ use super::moment::Moment;
 use super::session_id::SessionId;
 use super::sessions::{Direction, Session};
 use crate::model::sid::AccountSid;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A session that has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
+#[derive(Clone)]
 pub struct Ended {
-    /// The account.
-    pub account: AccountSid,
-    /// The session.
-    pub session: SessionId,
-    /// Which way it went.
-    pub direction: Direction,
-    /// How it ended.
-    pub how: How,
-    /// When it was admitted.
-    pub since: Moment,
-    /// How long it ran; of one that was given up, until it was heard of last.
-    pub duration: Duration,
-    /// It was above the licensed sessions.
-    pub overage: bool,
-    /// The seconds that it was charged, in whole increments; `None` when it was not metered.
-    pub charged_seconds: Option<u64>,
+    session: Arc<Session>,
+    how: How,
+    end: Moment,
+    charged_seconds: Option<u64>,
 }
 
 /// How a session ended.
@@ -43,17 +32,74 @@ pub enum How {
 }
 
 impl Ended {
-    pub(super) fn new(session: &Session, how: How, end: Moment, charged_seconds: Option<u64>) -> Self {
-        let lasted = end.run.saturating_sub(session.since.run);
-        Self {
-            account: session.account.sid,
-            session: session.id.clone(),
-            direction: session.direction,
-            how,
-            since: session.since,
-            duration: Duration::from_millis(u64::try_from(lasted).unwrap_or(0)),
-            overage: session.overage,
-            charged_seconds,
-        }
+    pub(super) fn new(session: Arc<Session>, how: How, end: Moment, charged_seconds: Option<u64>) -> Self {
+        Self { session, how, end, charged_seconds }
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> AccountSid {
+        self.session.account.sid
+    }
+
+    /// The session.
+    #[must_use]
+    pub fn session(&self) -> &SessionId {
+        &self.session.id
+    }
+
+    /// Which way it went.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.session.direction
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn how(&self) -> How {
+        self.how
+    }
+
+    /// When it was admitted.
+    #[must_use]
+    pub fn since(&self) -> Moment {
+        self.session.since
+    }
+
+    /// When it ended; of one that was given up, when it was heard of last.
+    #[must_use]
+    pub fn at(&self) -> Moment {
+        self.end
+    }
+
+    /// How long it ran.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        let lasted = self.end.run.saturating_sub(self.session.since.run);
+        Duration::from_millis(u64::try_from(lasted).unwrap_or(0))
+    }
+
+    /// Whether it was above the licensed sessions.
+    #[must_use]
+    pub fn overage(&self) -> bool {
+        self.session.overage
+    }
+
+    /// The seconds that it was charged, in whole increments; `None` when it was not metered.
+    #[must_use]
+    pub fn charged_seconds(&self) -> Option<u64> {
+        self.charged_seconds
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ended")
+            .field("account", &self.account())
+            .field("session", self.session())
+            .field("how", &self.how)
+            .field("duration", &self.duration())
+            .field("charged_seconds", &self.charged_seconds)
+            .finish_non_exhaustive()
     }
 }

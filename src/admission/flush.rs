@@ -1,7 +1,7 @@
 //! Keeping the minutes used in the store.
 
 use super::gate::Admission;
-use super::ledger::Tracked;
+use super::tracked::Tracked;
 use super::moment::{Moment, millis};
 use super::source::Source;
 use super::sync::lock;
@@ -30,14 +30,14 @@ impl Admission {
     /// [`StoreError`] of the store. Nothing is lost by it, nor by dropping the future: what was not written is kept, in as
     /// little memory as before, and the next call writes it.
     pub async fn flush(&self, now: Moment) -> Result<Flushed, StoreError> {
-        let flushing = &self.0.flushing;
+        let flushing = &self.gate().flushing;
         let Some(_under_way) = UnderWay::begin(&flushing.is_under_way) else { return Ok(Flushed::default()) };
         let mut due = Vec::new();
-        for tracked in self.0.accounts.all() {
-            let mut ledger = self.0.current(&tracked);
+        for tracked in self.gate().accounts.all() {
+            let mut ledger = self.gate().current(&tracked);
             if ledger.account.is_none() {
                 drop(ledger);
-                self.0.retire(&tracked);
+                self.gate().retire(&tracked);
                 continue;
             }
             if let Some(used) = ledger.use_to_write(now) {
@@ -64,7 +64,7 @@ impl Admission {
         if due.is_empty() {
             return Ok(());
         }
-        let source = self.0.source.hold();
+        let source = self.gate().source.hold();
         let Source::Store(store) = &*source else {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "no store is followed just now"));
         };
@@ -91,8 +91,8 @@ impl Admission {
     /// Whether it is time to flush.
     #[must_use]
     pub fn wants_flush(&self, now: Moment) -> bool {
-        let last = self.0.flushing.last.load(Ordering::Relaxed);
-        last == i64::MIN || now.run.saturating_sub(last) >= millis(self.0.options.flush_interval)
+        let last = self.gate().flushing.last.load(Ordering::Relaxed);
+        last == i64::MIN || now.run.saturating_sub(last) >= millis(self.gate().options.flush_interval)
     }
 }
 

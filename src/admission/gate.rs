@@ -1,7 +1,7 @@
 //! May this session start.
 
 use super::ended::{Ended, How};
-use super::ledger::{Ledger, Tracked};
+use super::ledger::Ledger;
 use super::minutes::{Minutes, Paid};
 use super::moment::{Moment, millis};
 use super::options::AdmissionOptions;
@@ -12,19 +12,17 @@ use super::session_id::SessionId;
 use super::sessions::{Direction, NewSession, Session, Sessions};
 use super::signals::{Signals, Subscribers};
 use super::source::{Follow, Source};
-use super::sync::{MutexGuard, RwLock, lock};
+use super::sync::{MutexGuard, lock};
 use super::terms::Terms;
+use super::tracked::{Tracked, TrackedAccounts};
 use crate::accounts::RunningSessions;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::model::unit::Limit;
 use crate::snapshot::Seq;
 use crate::store::AccountStore;
-use foldhash::fast::RandomState;
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// Decides whether a session may start, counts those that run, and charges their minutes.
 ///
@@ -49,7 +47,18 @@ use std::sync::{Arc, PoisonError};
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
 #[derive(Clone)]
-pub struct Admission(pub(super) Arc<Gate>);
+pub struct Admission(Arc<Handle>);
+
+/// What the clones of an admission share. When the last is gone, nothing is counted any more.
+struct Handle(Arc<Gate>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Sessions know their accounts, and these the gate, which knows both.
+        self.0.sessions.each().for_each(|mut shard| shard.clear());
+        self.0.accounts.clear();
+    }
+}
 
 /// What is shared.
 pub(super) struct Gate {
@@ -76,48 +85,6 @@ pub(super) struct Flushing {
     pub(super) unwritten: AtomicU64,
 }
 
-/// The accounts of which something is counted.
-#[derive(Debug)]
-pub(super) struct TrackedAccounts {
-    shards: Box<[RwLock<HashMap<AccountSid, Arc<Tracked>, RandomState>>]>,
-    hasher: RandomState,
-}
-
-impl TrackedAccounts {
-    const SHARDS: usize = if cfg!(gateway_accounts_loom) { 1 } else { 64 };
-
-    fn new() -> Self {
-        let hasher = RandomState::default();
-        let shards = (0..Self::SHARDS).map(|_| RwLock::new(HashMap::with_hasher(hasher.clone()))).collect();
-        Self { shards, hasher }
-    }
-
-    fn shard(&self, sid: AccountSid) -> &RwLock<HashMap<AccountSid, Arc<Tracked>, RandomState>> {
-        let hash = self.hasher.hash_one(sid);
-        &self.shards[usize::try_from(hash >> 32).unwrap_or_default() % self.shards.len()]
-    }
-
-    pub(super) fn get(&self, sid: AccountSid) -> Option<Arc<Tracked>> {
-        self.shard(sid).read().unwrap_or_else(PoisonError::into_inner).get(&sid).cloned()
-    }
-
-    fn get_or_add(&self, sid: AccountSid, new: impl FnOnce() -> Tracked) -> Arc<Tracked> {
-        let mut shard = self.shard(sid).write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shard.entry(sid).or_insert_with(|| Arc::new(new())))
-    }
-
-    pub(super) fn all(&self) -> Vec<Arc<Tracked>> {
-        let all = self.shards.iter().flat_map(|shard| {
-            shard.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect::<Vec<_>>()
-        });
-        all.collect()
-    }
-
-    pub(super) fn remove(&self, sid: AccountSid) {
-        self.shard(sid).write().unwrap_or_else(PoisonError::into_inner).remove(&sid);
-    }
-}
-
 impl Admission {
     /// Admits sessions of the accounts that this store keeps, by what holds where nothing is said
     /// ([`AdmissionOptions`]).
@@ -127,7 +94,7 @@ impl Admission {
     }
 
     pub(super) fn with_options(options: AdmissionOptions, store: Box<dyn AccountStore>) -> Self {
-        Self(Arc::new(Gate {
+        let gate = Gate {
             options,
             source: Follow::new(store),
             accounts: TrackedAccounts::new(),
@@ -143,7 +110,12 @@ impl Admission {
                 unwritten: AtomicU64::new(0),
             },
             default_terms: Arc::new(Terms::new()),
-        }))
+        };
+        Self(Arc::new(Handle(Arc::new(gate))))
+    }
+
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.0.0
     }
 
     /// Whether a session may start, and if so, counts it.
@@ -163,7 +135,7 @@ impl Admission {
         direction: Direction,
         now: Moment,
     ) -> Result<Permit, Refused> {
-        let gate = &*self.0;
+        let gate = self.gate();
         let refuse = |refused: Refused| {
             gate.refused[refused.place()].fetch_add(1, Ordering::Relaxed);
             refused
@@ -177,7 +149,7 @@ impl Admission {
                 shard.tally.repeated += 1;
                 running.hear(now);
                 let admitted = gate.admitted(&running, true, None);
-                return Ok(Permit::new(self.clone(), running, Permit::NOBODYS, admitted));
+                return Ok(Permit::new(running, Permit::NOBODYS, admitted));
             }
             let mut ledger = lock(&tracked.ledger);
             if ledger.retired {
@@ -212,7 +184,7 @@ impl Admission {
             gate.subscribers.tell(account, now.at(), news);
             let admitted = gate.admitted(&running, false, counted.meter.map(|(_, paid)| paid));
             let owner = running.owner();
-            return Ok(Permit::new(self.clone(), running, owner, admitted));
+            return Ok(Permit::new(running, owner, admitted));
         }
     }
 
@@ -226,7 +198,7 @@ impl Admission {
         session: &SessionId,
         now: Moment,
     ) -> Result<Renewed, NotRunning> {
-        self.0.find(account, session).map_or(Err(NotRunning), |session| self.0.renew(&session, now))
+        self.gate().find(account, session).map_or(Err(NotRunning), |session| self.gate().renew(&session, now))
     }
 
     /// Says that a session was answered, from when on its minutes count where the terms say so
@@ -240,39 +212,39 @@ impl Admission {
         session: &SessionId,
         now: Moment,
     ) -> Result<Renewed, NotRunning> {
-        self.0.find(account, session).map_or(Err(NotRunning), |session| self.0.answered(&session, now))
+        self.gate().find(account, session).map_or(Err(NotRunning), |session| self.gate().answered(&session, now))
     }
 
     /// Ends a session, whoever has its permit; `None` when it is not running (any more).
     pub fn release(&self, account: AccountSid, session: &SessionId, now: Moment) -> Option<Ended> {
-        let session = self.0.find(account, session)?;
-        self.0.end(&session, None, now, How::Released)
+        let session = self.gate().find(account, session)?;
+        self.gate().end(&session, None, now, How::Released)
     }
 
     /// Makes a session that is running the caller's: from now on it ends with this permit, and no longer with the one that
     /// there was (as after a REFER, or when another thread takes over). `None` when it is not running.
     #[must_use]
     pub fn take_over(&self, account: AccountSid, session: &SessionId) -> Option<Permit> {
-        let gate = &*self.0;
+        let gate = self.gate();
         let hash = gate.sessions.hash(account, session);
         let shard = gate.sessions.shard(hash);
         let running = shard.find(hash, account, session).cloned()?;
         let owner = running.next_owner();
         let admitted = gate.admitted(&running, true, None);
         drop(shard);
-        Some(Permit::new(self.clone(), running, owner, admitted))
+        Some(Permit::new(running, owner, admitted))
     }
 
     /// Ends the sessions that were not heard of for longer than a heartbeat, and tells which. They are charged until they
     /// were heard of last. Call it every few seconds, or have a [`Keeper`](super::Keeper) do it.
     pub fn expire(&self, now: Moment) -> Vec<Ended> {
-        let heartbeat = millis(self.0.options.heartbeat);
+        let heartbeat = millis(self.gate().options.heartbeat);
         let is_over = |session: &Session| now.run.saturating_sub(session.heard().run) > heartbeat;
         let mut ended = Vec::new();
-        for mut shard in self.0.sessions.each() {
+        for mut shard in self.gate().sessions.each() {
             let expired = shard.take_if(is_over);
             shard.tally.expired += expired.len() as u64;
-            ended.extend(expired.iter().map(|session| self.0.lose(session, now, How::Expired)));
+            ended.extend(expired.iter().map(|session| self.gate().lose(session, now, How::Expired)));
         }
         ended
     }
@@ -282,27 +254,27 @@ impl Admission {
     ///
     /// It is not kept in the store: it is for the application to say so after each start.
     pub fn limit_service_provider(&self, service_provider: ServiceProviderSid, maximum: Limit) {
-        self.0.providers.get_or_add(service_provider).count().maximum = maximum;
+        self.gate().providers.get_or_add(service_provider).limit(maximum);
     }
 
     /// Has signals sent, from now on; at most so many wait to be received.
     #[must_use]
     pub fn subscribe(&self, capacity: usize) -> Signals {
-        self.0.subscribers.subscribe(capacity)
+        self.gate().subscribers.subscribe(capacity)
     }
 
     /// Lets go of the store, and goes on with the accounts as they are now: for a store that has failed and has to be opened
     /// anew. What minutes are used is kept until another is followed.
     pub fn leave_store(&self) {
-        let snapshot = self.0.source.ask(Source::snapshot);
-        self.0.source.set(Source::Left(snapshot));
+        let snapshot = self.gate().source.ask(Source::snapshot);
+        self.gate().source.set(Source::Left(snapshot));
     }
 
     /// Follows this store from now on: the one that was left, opened anew.
     pub fn follow(&self, store: impl AccountStore + 'static) {
-        self.0.source.set(Source::Store(Box::new(store)));
+        self.gate().source.set(Source::Store(Box::new(store)));
         // What it has may be older than what was seen.
-        self.0.accounts.all().iter().for_each(|tracked| {
+        self.gate().accounts.all().iter().for_each(|tracked| {
             let mut ledger = lock(&tracked.ledger);
             ledger.seen = None;
             // And it may lack what was written last.
@@ -313,7 +285,7 @@ impl Admission {
     /// How many sessions of the account are running.
     #[must_use]
     pub fn running(&self, account: AccountSid) -> u32 {
-        self.0.accounts.get(account).map_or(0, |tracked| lock(&tracked.ledger).active)
+        self.gate().accounts.get(account).map_or(0, |tracked| lock(&tracked.ledger).active)
     }
 }
 
@@ -325,13 +297,13 @@ impl RunningSessions for Admission {
 
 impl fmt::Debug for Admission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admission").field("options", &self.0.options).finish_non_exhaustive()
+        f.debug_struct("Admission").field("options", &self.gate().options).finish_non_exhaustive()
     }
 }
 
 impl Gate {
     /// What is counted of an account that there is.
-    pub(super) fn tracked(&self, sid: AccountSid) -> Result<Arc<Tracked>, Refused> {
+    pub(super) fn tracked(self: &Arc<Self>, sid: AccountSid) -> Result<Arc<Tracked>, Refused> {
         if let Some(tracked) = self.accounts.get(sid) {
             return Ok(tracked);
         }
@@ -340,7 +312,7 @@ impl Gate {
         if snapshot.by_sid(sid).is_none() {
             return Err(Refused::UnknownAccount { account: sid });
         }
-        Ok(self.accounts.get_or_add(sid, || Tracked::new(sid, Arc::clone(&self.default_terms))))
+        Ok(self.accounts.get_or_add(sid, || Tracked::new(sid, Arc::clone(&self.default_terms), Arc::clone(self))))
     }
 
     /// Takes the account over as it is now, if it may have changed since it was looked at.
@@ -443,18 +415,33 @@ impl Gate {
         }
         shard.tally.released += 1;
         let mut ledger = lock(&session.account.ledger);
-        let charged = ledger.end(session.meter(), session.provider.as_deref(), now);
+        let charged = ledger.end(session.meter(), now);
+        self.leave_provider(session, &ledger);
         drop((ledger, shard));
-        Some(Ended::new(session, how, now, charged))
+        Some(Ended::new(Arc::clone(session), how, now, charged))
     }
 
     /// Ends a session that was taken out of its shard, which is locked, and of which nobody said that it ended.
-    pub(super) fn lose(&self, session: &Session, now: Moment, how: How) -> Ended {
+    pub(super) fn lose(&self, session: &Arc<Session>, now: Moment, how: How) -> Ended {
         let heard = session.heard();
         let mut ledger = lock(&session.account.ledger);
-        let charged = ledger.lose(session.meter(), session.provider.as_deref(), heard, &session.id, now);
+        let charged = ledger.lose(session.meter(), heard, &session.id, now);
+        self.leave_provider(session, &ledger);
         drop(ledger);
-        Ended::new(session, how, heard, charged)
+        Ended::new(Arc::clone(session), how, heard, charged)
+    }
+
+    /// Counts a session down with the service provider that it was counted with, most often that of its account still.
+    fn leave_provider(&self, session: &Session, ledger: &Ledger) {
+        let Some(number) = session.provider else { return };
+        match &ledger.provider {
+            Some(provider) if provider.number == number => provider.count_down(),
+            _ => {
+                if let Some(provider) = self.providers.by_number(number) {
+                    provider.count_down();
+                }
+            }
+        }
     }
 
     /// Whether a tracked account can be forgotten, and if so, sees to it that nothing more is counted there.
@@ -463,7 +450,7 @@ impl Gate {
         if ledger.account.is_none() && ledger.seen.is_some() && ledger.active == 0 {
             ledger.retired = true;
             drop(ledger);
-            self.accounts.remove(tracked.sid);
+            self.accounts.remove(tracked);
         }
     }
 }

@@ -47,13 +47,13 @@ impl Keeper {
         let its = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("admission".to_owned()).spawn(move || {
             while !its.stopped_after(Self::EVERY) {
-                let now = Moment::by(&*admission.0.options.clock);
+                let now = Moment::by(&*admission.gate().options.clock);
                 admission.expire(now).into_iter().for_each(|ended| tell(Kept::Expired(ended)));
                 if admission.wants_flush(now) {
                     write(&admission, now, &tell);
                 }
             }
-            write(&admission, Moment::by(&*admission.0.options.clock), &tell);
+            write(&admission, Moment::by(&*admission.gate().options.clock), &tell);
         })?;
         Ok(Self { shared, thread: Some(thread) })
     }

@@ -7,7 +7,6 @@ use super::provider::Provider;
 use super::refused::Refused;
 use super::session_id::SessionId;
 use super::signals::{Alarm, Alarms, SignalKind};
-use super::sync::Mutex;
 use super::terms::Terms;
 use super::usage::PeriodUsage;
 use crate::model::account::Account;
@@ -19,93 +18,97 @@ use crate::snapshot::Seq;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An account of which something is counted. Its ledger is locked after the sessions it is about, and before the count of its
-/// service provider.
+/// What is counted of one account. What every admission needs comes first, to be together in memory.
 #[derive(Debug)]
-pub(super) struct Tracked {
-    pub(super) sid: AccountSid,
-    pub(super) ledger: Mutex<Ledger>,
-}
-
-/// What is counted of one account.
-#[derive(Debug)]
+#[repr(C)]
 pub(super) struct Ledger {
     /// The commit that the limits are as of; `None` when that is to be found out.
     pub(super) seen: Option<Seq>,
-    /// `None` when there is no such account (any more).
-    pub(super) account: Option<Arc<Account>>,
-    pub(super) provider: Option<Arc<Provider>>,
-    pub(super) terms: Arc<Terms>,
     pub(super) active: u32,
-    /// What is charged; `None` as long as nothing is metered.
-    pub(super) minutes: Option<Box<Minutes>>,
-    /// What the store was told last of it.
-    pub(super) written: Option<Arc<MinutesUsed>>,
+    /// How many sessions may run; [`UNLIMITED`] for any number, also where the unit is minutes.
+    maximum: u32,
+    /// How many are licensed; [`UNLIMITED`] for any number.
+    licensed: u32,
+    /// With fewer sessions than this there is nothing to tell.
+    quiet_below: u32,
+    is_active: bool,
+    pub(super) is_metered: bool,
     /// It is not in the table any more.
     pub(super) retired: bool,
+    pub(super) provider: Option<Arc<Provider>>,
+    /// `None` when there is no such account (any more).
+    pub(super) account: Option<Arc<Account>>,
+    /// What is charged; `None` as long as nothing is metered.
+    pub(super) minutes: Option<Box<Minutes>>,
     alarms: Alarms,
+    pub(super) terms: Arc<Terms>,
+    /// What the store was told last of the minutes used.
+    pub(super) written: Option<Arc<MinutesUsed>>,
 }
+
+const UNLIMITED: u32 = u32::MAX;
 
 /// What was counted for a session that may start.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) overage: bool,
     pub(super) meter: Option<(MeterNumber, Paid)>,
-    pub(super) provider: Option<Arc<Provider>>,
-}
-
-impl Tracked {
-    pub(super) fn new(sid: AccountSid, terms: Arc<Terms>) -> Self {
-        let ledger = Ledger {
-            seen: None,
-            account: None,
-            provider: None,
-            terms,
-            active: 0,
-            minutes: None,
-            written: None,
-            retired: false,
-            alarms: Alarms::default(),
-        };
-        Self { sid, ledger: Mutex::new(ledger) }
-    }
+    /// The number of the service provider that it is counted with.
+    pub(super) provider: Option<u32>,
 }
 
 impl Ledger {
+    pub(super) fn new(terms: Arc<Terms>) -> Self {
+        Self {
+            seen: None,
+            active: 0,
+            maximum: 0,
+            licensed: 0,
+            quiet_below: 0,
+            is_active: false,
+            is_metered: false,
+            retired: false,
+            provider: None,
+            account: None,
+            minutes: None,
+            alarms: Alarms::default(),
+            terms,
+            written: None,
+        }
+    }
+
     /// The account as it is now, with what its service provider and its terms are.
-    pub(super) fn take_account(
-        &mut self,
-        account: Arc<Account>,
-        provider: Option<Arc<Provider>>,
-        terms: Terms,
-    ) {
+    pub(super) fn take_account(&mut self, account: Arc<Account>, provider: Option<Arc<Provider>>, terms: Terms) {
         if *self.terms != terms {
             self.terms = Arc::new(terms);
         }
+        let unit = account.unit();
+        self.is_metered = unit.kind == UnitKind::Minutes;
+        self.maximum = if self.is_metered { UNLIMITED } else { number(unit.maximum) };
+        self.licensed = number(account.licensed_sessions());
+        self.quiet_below = near(self.maximum).min(self.licensed.saturating_add(1));
+        self.is_active = account.status().is_active();
         self.provider = provider;
         self.account = Some(account);
     }
 
     /// That there is no such account.
     pub(super) fn forget_account(&mut self) {
-        self.account = None;
-        self.provider = None;
-    }
-
-    fn maximum(&self, kind: UnitKind) -> Option<u32> {
-        match self.account.as_ref()?.unit() {
-            unit if unit.kind == kind => at_most(unit.maximum),
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_metered(&self) -> bool {
-        self.account.as_ref().is_some_and(|account| account.unit().kind == UnitKind::Minutes)
+        *self = Self {
+            seen: self.seen,
+            active: self.active,
+            minutes: self.minutes.take(),
+            ..Self::new(Arc::clone(&self.terms))
+        };
     }
 
     /// How many seconds may be charged in a period.
     fn seconds(&self) -> Option<i64> {
-        self.maximum(UnitKind::Minutes).map(|minutes| i64::from(minutes) * 60)
+        let unit = self.account.as_ref()?.unit();
+        match unit.maximum {
+            Limit::AtMost(minutes) if unit.kind == UnitKind::Minutes => Some(i64::from(minutes) * 60),
+            _ => None,
+        }
     }
 
     /// What is charged, beginning with what the store has.
@@ -120,47 +123,52 @@ impl Ledger {
 
     /// Counts a session, if it may start, here and with the service provider, or not at all.
     pub(super) fn admit(&mut self, sid: AccountSid, id: &SessionId, now: Moment) -> Result<Counted, Refused> {
-        let account = self.account.as_ref().ok_or(Refused::UnknownAccount { account: sid })?;
-        if let Err(suspension) = account.status().in_service() {
-            return Err(Refused::Suspended { account: sid, suspension: Box::new(suspension.clone()) });
+        if !self.is_active {
+            return Err(self.not_in_service(sid));
         }
-        let licensed = account.licensed_sessions();
-        if let Some(maximum) = self.maximum(UnitKind::Sessions)
-            && self.active >= maximum
-        {
-            return Err(Refused::Sessions { account: sid, active: self.active, maximum });
+        let (active, maximum) = (self.active, self.maximum);
+        if active >= maximum {
+            return Err(Refused::Sessions { account: sid, active, maximum });
         }
-        let provider = self.provider.clone();
-        let mut of_provider = provider.as_ref().map(|provider| provider.count());
-        if let (Some(count), Some(provider)) = (&of_provider, &provider)
-            && let Some(maximum) = at_most(count.maximum)
-            && count.active >= maximum
+        let meter = if self.is_metered { Some(self.begin_meter(sid, now)?) } else { None };
+        if let Some(provider) = &self.provider
+            && let Err((active, maximum)) = provider.try_count()
         {
             let service_provider = provider.sid;
-            return Err(Refused::ServiceProvider {
-                account: sid,
-                service_provider,
-                active: count.active,
-                maximum,
-            });
+            if let (Some((meter, _)), Some(minutes)) = (meter, &mut self.minutes) {
+                minutes.cancel(meter);
+            }
+            return Err(Refused::ServiceProvider { account: sid, service_provider, active, maximum });
         }
-        let meter = self.is_metered().then(|| self.begin_meter(sid, id, now)).transpose()?;
-        if let Some(count) = &mut of_provider {
-            count.active = count.active.saturating_add(1);
+        if let (Some(_), Some(minutes)) = (meter, &mut self.minutes) {
+            // What had this id before is another session.
+            minutes.forget(id);
         }
-        drop(of_provider);
+        Ok(self.counted(meter))
+    }
+
+    fn not_in_service(&self, sid: AccountSid) -> Refused {
+        match self.account.as_ref().map(|account| account.status().in_service()) {
+            Some(Err(suspension)) => {
+                Refused::Suspended { account: sid, suspension: Box::new(suspension.clone()) }
+            }
+            _ => Refused::UnknownAccount { account: sid },
+        }
+    }
+
+    fn counted(&mut self, meter: Option<(MeterNumber, Paid)>) -> Counted {
         self.active = self.active.saturating_add(1);
-        Ok(Counted { overage: !licensed.allows(u64::from(self.active)), meter, provider })
+        let provider = self.provider.as_ref().map(|provider| provider.number);
+        Counted { overage: self.active > self.licensed, meter, provider }
     }
 
     fn begin_meter(
         &mut self,
         sid: AccountSid,
-        id: &SessionId,
         now: Moment,
     ) -> Result<(MeterNumber, Paid), Refused> {
         let (terms, limit) = (Arc::clone(&self.terms), self.seconds());
-        self.minutes().begin(id, now, &terms, limit).map_err(|used_up| Refused::Minutes {
+        self.minutes().begin(now, &terms, limit).map_err(|used_up| Refused::Minutes {
             account: sid,
             charged_seconds: u64::try_from(used_up.charged).unwrap_or(0),
             maximum: u32::try_from(limit.unwrap_or(0) / 60).unwrap_or(u32::MAX),
@@ -170,23 +178,20 @@ impl Ledger {
 
     /// Counts a session that is running, whatever the limits are.
     pub(super) fn adopt(&mut self, live: &LiveSession, now: Moment) -> Option<Counted> {
-        let licensed = self.account.as_ref()?.licensed_sessions();
-        let meter = self.is_metered().then(|| {
+        self.account.as_ref()?;
+        let meter = self.is_metered.then(|| {
             let (terms, limit) = (Arc::clone(&self.terms), self.seconds());
             self.minutes().adopt(&live.id, live.metered_since(&terms), now, &terms, limit)
         });
-        let provider = self.provider.clone();
-        if let Some(provider) = &provider {
-            let mut count = provider.count();
-            count.active = count.active.saturating_add(1);
+        if let Some(provider) = &self.provider {
+            provider.count_up();
         }
-        self.active = self.active.saturating_add(1);
-        Some(Counted { overage: !licensed.allows(u64::from(self.active)), meter, provider })
+        Some(self.counted(meter))
     }
 
     /// Charges a session that has ended, and was not known.
     pub(super) fn adopt_ended(&mut self, live: &LiveSession, ended: Timestamp, now: Moment) {
-        if !self.is_metered() {
+        if !self.is_metered {
             return;
         }
         let terms = Arc::clone(&self.terms);
@@ -201,10 +206,10 @@ impl Ledger {
     pub(super) fn end(
         &mut self,
         meter: Option<MeterNumber>,
-        provider: Option<&Provider>,
+        
         now: Moment,
     ) -> Option<u64> {
-        self.count_down(provider);
+        self.count_down();
         let seconds = self.minutes.as_mut()?.end(meter?, now);
         Some(u64::try_from(seconds).unwrap_or(0))
     }
@@ -213,23 +218,21 @@ impl Ledger {
     pub(super) fn lose(
         &mut self,
         meter: Option<MeterNumber>,
-        provider: Option<&Provider>,
+        
         heard: Moment,
         id: &SessionId,
         now: Moment,
     ) -> Option<u64> {
-        self.count_down(provider);
+        self.count_down();
         let seconds = self.minutes.as_mut()?.lose(meter?, heard, id, now);
         Some(u64::try_from(seconds).unwrap_or(0))
     }
 
-    fn count_down(&mut self, provider: Option<&Provider>) {
-        if let Some(provider) = provider {
-            let mut count = provider.count();
-            count.active = count.active.saturating_sub(1);
-        }
+    fn count_down(&mut self) {
         self.active = self.active.saturating_sub(1);
-        self.rearm();
+        if self.alarms.any_told() {
+            self.rearm();
+        }
     }
 
     /// Renews what a session has paid for. A session that is not metered is from now on, if the account's are.
@@ -237,7 +240,7 @@ impl Ledger {
         let (terms, limit) = (Arc::clone(&self.terms), self.seconds());
         match meter {
             Some(meter) => Some((meter, self.minutes().renew(meter, now, limit))),
-            None if self.is_metered() => Some(self.minutes().begin_running(now, &terms, limit)),
+            None if self.is_metered => Some(self.minutes().begin_running(now, &terms, limit)),
             None => None,
         }
     }
@@ -252,7 +255,7 @@ impl Ledger {
     /// What is used of the billing period; `None` where minutes are not limited and none were charged.
     pub(super) fn period_usage(&mut self, now: Moment) -> Option<PeriodUsage> {
         let terms = Arc::clone(&self.terms);
-        let is_metered = self.is_metered();
+        let is_metered = self.is_metered;
         let stored = self.account.as_ref().is_some_and(|account| account.minutes_used().is_some());
         if !is_metered && self.minutes.is_none() && !stored {
             return None;
@@ -269,20 +272,20 @@ impl Ledger {
     /// What there is to tell after something was counted.
     pub(super) fn news(&mut self, now: Moment, interval: Duration) -> Vec<SignalKind> {
         let mut news = Vec::new();
-        let active = self.active;
-        if let Some(maximum) = self.maximum(UnitKind::Sessions) {
-            let is_near = is_near(i64::from(active), i64::from(maximum));
-            if self.alarms.is_news(Alarm::SessionsNear, is_near && active < maximum, now.run, interval) {
+        if self.active < self.quiet_below && !self.is_metered {
+            return news;
+        }
+        let Self { active, maximum, licensed, .. } = *self;
+        if maximum < UNLIMITED {
+            let is_near = (near(maximum)..maximum).contains(&active);
+            if self.alarms.is_news(Alarm::SessionsNear, is_near, now.run, interval) {
                 news.push(SignalKind::SessionsNearMaximum { active, maximum });
             }
             if self.alarms.is_news(Alarm::SessionsFull, active >= maximum, now.run, interval) {
                 news.push(SignalKind::SessionsAtMaximum { active, maximum });
             }
         }
-        let licensed = self.account.as_ref().and_then(|account| at_most(account.licensed_sessions()));
-        if let Some(licensed) = licensed
-            && self.alarms.is_news(Alarm::Overage, active > licensed, now.run, interval)
-        {
+        if self.alarms.is_news(Alarm::Overage, active > licensed, now.run, interval) {
             news.push(SignalKind::OverageBegan { active, licensed });
         }
         if let (Some(limit), Some(minutes)) = (self.seconds(), &mut self.minutes) {
@@ -291,7 +294,7 @@ impl Ledger {
             let charged_seconds = u64::try_from(charged).unwrap_or(0);
             let maximum = u32::try_from(limit / 60).unwrap_or(u32::MAX);
             let period_start = Timestamp::from_millis(start);
-            if self.alarms.is_news(Alarm::MinutesNear, is_near(charged, limit) && !is_up, now.run, interval) {
+            if self.alarms.is_news(Alarm::MinutesNear, charged * 5 >= limit * 4 && !is_up, now.run, interval) {
                 news.push(SignalKind::MinutesNearMaximum { charged_seconds, maximum, period_start });
             }
             if self.alarms.is_news(Alarm::MinutesUp, is_up, now.run, interval) {
@@ -317,32 +320,29 @@ impl Ledger {
 
     /// Notes that limits are not reached any more.
     fn rearm(&mut self) {
-        let active = self.active;
-        let ended = |alarms: &mut Alarms, alarm, is_so: bool| {
-            if !is_so {
-                alarms.is_news(alarm, false, 0, Duration::ZERO);
+        let Self { active, maximum, licensed, .. } = *self;
+        let mut ended = |alarm, has_ended: bool| {
+            if has_ended {
+                self.alarms.is_news(alarm, false, 0, Duration::ZERO);
             }
         };
-        let maximum = self.maximum(UnitKind::Sessions).unwrap_or(u32::MAX);
-        let licensed = self
-            .account
-            .as_ref()
-            .and_then(|account| at_most(account.licensed_sessions()))
-            .unwrap_or(u32::MAX);
-        ended(&mut self.alarms, Alarm::SessionsNear, is_near(i64::from(active), i64::from(maximum)));
-        ended(&mut self.alarms, Alarm::SessionsFull, active >= maximum);
-        ended(&mut self.alarms, Alarm::Overage, active > licensed);
+        ended(Alarm::SessionsNear, active < near(maximum));
+        ended(Alarm::SessionsFull, active < maximum);
+        ended(Alarm::Overage, active <= licensed);
     }
 }
 
-/// 80 % of it, or more.
-fn is_near(count: i64, maximum: i64) -> bool {
-    count * 5 >= maximum * 4
+/// From how many on it is 80 % or more.
+fn near(maximum: u32) -> u32 {
+    if maximum == UNLIMITED {
+        return UNLIMITED;
+    }
+    u32::try_from((u64::from(maximum) * 4).div_ceil(5)).unwrap_or(UNLIMITED)
 }
 
-fn at_most(limit: Limit) -> Option<u32> {
+fn number(limit: Limit) -> u32 {
     match limit {
-        Limit::AtMost(most) => Some(most),
-        Limit::Unlimited => None,
+        Limit::AtMost(most) => most,
+        Limit::Unlimited => UNLIMITED,
     }
 }

@@ -102,7 +102,6 @@ impl Minutes {
     /// `limit` is how many seconds a period has, here and in what follows.
     pub(super) fn begin(
         &mut self,
-        id: &SessionId,
         now: Moment,
         terms: &Arc<Terms>,
         limit: Option<i64>,
@@ -114,10 +113,20 @@ impl Minutes {
             let (start, period_ends) = self.calendar.around(terms, since.wall);
             return Err(UsedUp { charged: self.charges.get(start), period_ends });
         }
-        // What had this id before is another session.
-        self.lost.remove(id);
         let paid = self.paid(&meter, false);
         Ok((self.meters.insert(meter), paid))
+    }
+
+    /// Undoes what [`Minutes::begin`] did.
+    pub(super) fn cancel(&mut self, number: MeterNumber) {
+        if let Some(meter) = self.meters.try_remove(number) {
+            self.change(&meter, 0, meter.charged, -1);
+        }
+    }
+
+    /// Forgets a session that was given up.
+    pub(super) fn forget(&mut self, id: &SessionId) {
+        self.lost.remove(id);
     }
 
     /// Begins to meter a session that is running already: if there is nothing left, it is paid for until now.

@@ -64,6 +64,7 @@ mod signals;
 mod source;
 mod sync;
 mod terms;
+mod tracked;
 mod usage;
 
 pub use ended::{Ended, How};

@@ -1,7 +1,6 @@
 //! What is held of a session that may run.
 
 use super::ended::{Ended, How};
-use super::gate::Admission;
 use super::moment::Moment;
 use super::session_id::SessionId;
 use super::sessions::Session;
@@ -12,10 +11,9 @@ use std::sync::Arc;
 /// A session that was admitted. It is counted until it ends: when this is released or dropped, when it is released by its id,
 /// or when nobody renews it. Whichever of them comes first, it is counted down once.
 ///
-/// Somebody else can take the session over by its id ([`Admission::take_over`]); then this permit ends nothing any more.
+/// Somebody else can take the session over by its id ([`Admission::take_over`](super::Admission::take_over)); then this permit ends nothing any more.
 #[must_use = "the session ends when its permit is dropped"]
 pub struct Permit {
-    admission: Admission,
     session: Arc<Session>,
     /// The session is this permit's as long as the session's owner has this number.
     owner: u32,
@@ -70,8 +68,8 @@ impl Permit {
     /// The owner's number of those who own nothing.
     pub(super) const NOBODYS: u32 = 0;
 
-    pub(super) fn new(admission: Admission, session: Arc<Session>, owner: u32, admitted: Admitted) -> Self {
-        Self { admission, session, owner, admitted }
+    pub(super) fn new(session: Arc<Session>, owner: u32, admitted: Admitted) -> Self {
+        Self { session, owner, admitted }
     }
 
     /// How the session was admitted.
@@ -97,21 +95,22 @@ impl Permit {
     /// # Errors
     /// [`NotRunning`] when it has ended.
     pub fn renew(&self, now: Moment) -> Result<Renewed, NotRunning> {
-        self.admission.0.renew(&self.session, now)
+        self.session.account.gate.renew(&self.session, now)
     }
 
-    /// Says that the session was answered: [`Admission::answered`].
+    /// Says that the session was answered: [`Admission::answered`](super::Admission::answered).
     ///
     /// # Errors
     /// [`NotRunning`] when it has ended.
     pub fn answered(&self, now: Moment) -> Result<Renewed, NotRunning> {
-        self.admission.0.answered(&self.session, now)
+        self.session.account.gate.answered(&self.session, now)
     }
 
     /// Ends the session; `None` when it has ended before, or is somebody else's.
     #[allow(clippy::must_use_candidate, reason = "releasing is what it is called for")]
-    pub fn release(self, now: Moment) -> Option<Ended> {
-        self.admission.0.end(&self.session, Some(self.owner), now, How::Released)
+    pub fn release(mut self, now: Moment) -> Option<Ended> {
+        let owner = std::mem::replace(&mut self.owner, Self::NOBODYS);
+        self.session.account.gate.end(&self.session, Some(owner), now, How::Released)
     }
 
     /// Leaves the session running, for whoever ends it by its id.
@@ -125,12 +124,13 @@ impl Drop for Permit {
         if self.owner == Self::NOBODYS {
             return;
         }
+        let gate = &*self.session.account.gate;
         // The clock is asked only where it matters when a session ends.
         let now = match self.session.meter() {
-            Some(_) => Moment::by(&*self.admission.0.options.clock),
+            Some(_) => Moment::by(&*gate.options.clock),
             None => self.session.since,
         };
-        self.admission.0.end(&self.session, Some(self.owner), now, How::Dropped);
+        gate.end(&self.session, Some(self.owner), now, How::Dropped);
     }
 }
 

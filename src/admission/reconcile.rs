@@ -2,7 +2,7 @@
 
 use super::ended::{Ended, How};
 use super::gate::{Admission, Gate};
-use super::ledger::Tracked;
+use super::tracked::Tracked;
 use super::live::LiveSession;
 use super::moment::{Moment, millis};
 use super::session_id::SessionId;
@@ -24,7 +24,7 @@ pub struct Reconciliation {
 }
 
 /// What a reconciliation has done.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Reconciled {
     /// How many of the live sessions were counted already.
@@ -43,8 +43,8 @@ impl Admission {
     /// Begins to bring what is counted in line with what is live. Now gather the list of live sessions, and then
     /// [`Reconciliation::finish`].
     pub fn begin_reconcile(&self, now: Moment) -> Reconciliation {
-        let number = self.0.reconciliations.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        self.0.sessions.each().for_each(|mut shard| shard.watch(number));
+        let number = self.gate().reconciliations.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.gate().sessions.each().for_each(|mut shard| shard.watch(number));
         Reconciliation { admission: self.clone(), number, begun: now }
     }
 
@@ -67,7 +67,7 @@ impl Admission {
     pub fn adopt(&self, live: impl IntoIterator<Item = LiveSession>, now: Moment) -> Reconciled {
         let mut report = Reconciled::default();
         for live in live {
-            self.0.take_in(live, None, now, &mut report);
+            self.gate().take_in(live, None, now, &mut report);
         }
         report
     }
@@ -77,7 +77,7 @@ impl Reconciliation {
     /// Does it, by this list, which was gathered since it began.
     #[must_use]
     pub fn finish(self, live: impl IntoIterator<Item = LiveSession>, now: Moment) -> Reconciled {
-        let gate = &self.admission.0;
+        let gate = self.admission.gate();
         let mut report = Reconciled::default();
         for live in live {
             gate.take_in(live, Some(self.number), now, &mut report);
@@ -95,13 +95,13 @@ impl Reconciliation {
 
 impl Drop for Reconciliation {
     fn drop(&mut self) {
-        self.admission.0.sessions.each().for_each(|mut shard| shard.unwatch());
+        self.admission.gate().sessions.each().for_each(|mut shard| shard.unwatch());
     }
 }
 
 impl Gate {
     /// Takes a live session in: of this reconciliation, or after a start.
-    fn take_in(&self, live: LiveSession, reconciliation: Option<u32>, now: Moment, report: &mut Reconciled) {
+    fn take_in(self: &Arc<Self>, live: LiveSession, reconciliation: Option<u32>, now: Moment, report: &mut Reconciled) {
         let Ok(tracked) = self.tracked(live.account) else {
             report.unknown.push((live.account, live.id));
             return;

@@ -1,11 +1,10 @@
 //! The sessions that are running.
 
-use super::ledger::Tracked;
 use super::minutes::MeterNumber;
 use super::moment::Moment;
-use super::provider::Provider;
 use super::session_id::SessionId;
 use super::sync::{Mutex, MutexGuard, lock};
+use super::tracked::Tracked;
 use crate::model::sid::AccountSid;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
@@ -29,8 +28,8 @@ pub enum Direction {
 pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) account: Arc<Tracked>,
-    /// With whom it is counted, also when the account has gone to another since.
-    pub(super) provider: Option<Arc<Provider>>,
+    /// The number of the service provider that it is counted with, also when the account has gone to another since.
+    pub(super) provider: Option<u32>,
     pub(super) since: Moment,
     pub(super) direction: Direction,
     pub(super) overage: bool,
@@ -52,7 +51,7 @@ const NO_METER: u32 = u32::MAX;
 pub(super) struct NewSession {
     pub(super) id: SessionId,
     pub(super) account: Arc<Tracked>,
-    pub(super) provider: Option<Arc<Provider>>,
+    pub(super) provider: Option<u32>,
     pub(super) since: Moment,
     pub(super) heard: Moment,
     pub(super) direction: Direction,
@@ -147,7 +146,7 @@ impl Sessions {
     }
 
     pub(super) fn hash(&self, account: AccountSid, id: &SessionId) -> u64 {
-        self.hasher.hash_one((account, id.as_str()))
+        self.hasher.hash_one((account, id.as_bytes()))
     }
 
     /// The shard of what has this hash. The table goes by its other bits.
@@ -219,6 +218,12 @@ impl Shard {
             let hash = session.hash;
             self.ended.insert_unique(hash, (self.generation, session), |(_, session)| session.hash);
         }
+    }
+
+    /// Takes out all.
+    pub(super) fn clear(&mut self) {
+        self.table = HashTable::new();
+        self.ended = HashTable::new();
     }
 
     /// Takes out those of which this is so.

@@ -144,7 +144,7 @@ impl Subscribers {
 /// What was told of an account, and when.
 #[derive(Debug)]
 pub(super) struct Alarms {
-    told: [bool; KINDS],
+    told: u8,
     /// By the clock that only runs forward.
     last: [i64; KINDS],
     refused: u64,
@@ -165,7 +165,7 @@ pub(super) enum Alarm {
 
 impl Default for Alarms {
     fn default() -> Self {
-        Self { told: [false; KINDS], last: [i64::MIN; KINDS], refused: 0 }
+        Self { told: 0, last: [i64::MIN; KINDS], refused: 0 }
     }
 }
 
@@ -174,15 +174,20 @@ impl Alarms {
     pub(super) fn is_news(&mut self, alarm: Alarm, is_so: bool, run: i64, interval: Duration) -> bool {
         let place = alarm as usize;
         if !is_so {
-            self.told[place] = false;
+            self.told &= !(1 << place);
             return false;
         }
-        if self.told[place] || !self.is_due(place, run, interval) {
+        if self.told & 1 << place != 0 || !self.is_due(place, run, interval) {
             return false;
         }
-        self.told[place] = true;
+        self.told |= 1 << place;
         self.last[place] = run;
         true
+    }
+
+    /// Whether anything was told that has not ended since.
+    pub(super) fn any_told(&self) -> bool {
+        self.told != 0
     }
 
     /// Counts a refusal; how many there were, if they are to be told now.

@@ -3,9 +3,9 @@
 use std::sync::PoisonError;
 
 #[cfg(gateway_accounts_loom)]
-pub(super) use loom::sync::{Mutex, MutexGuard, RwLock};
+pub(super) use loom::sync::{Mutex, MutexGuard, RwLock, atomic::AtomicU64};
 #[cfg(not(gateway_accounts_loom))]
-pub(super) use std::sync::{Mutex, MutexGuard, RwLock};
+pub(super) use std::sync::{Mutex, MutexGuard, RwLock, atomic::AtomicU64};
 
 /// Locks, also after a panic: nothing that is locked here is left by half.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

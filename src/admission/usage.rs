@@ -1,10 +1,11 @@
 //! How much is used: for a page that shows it, and for whoever exports metrics.
 
 use super::gate::Admission;
-use super::ledger::{Ledger, Tracked};
+use super::ledger::Ledger;
 use super::moment::Moment;
 use super::refused::CODES;
 use super::sync::lock;
+use super::tracked::Tracked;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::model::timestamp::Timestamp;
 use crate::model::unit::{Limit, Unit};
@@ -97,8 +98,8 @@ impl Admission {
     /// What an account uses; `None` when there is no such account.
     #[must_use]
     pub fn usage(&self, account: AccountSid, now: Moment) -> Option<Usage> {
-        let tracked = self.0.tracked(account).ok()?;
-        let mut ledger = self.0.current(&tracked);
+        let tracked = self.gate().tracked(account).ok()?;
+        let mut ledger = self.gate().current(&tracked);
         usage(&tracked, &mut ledger, now)
     }
 
@@ -107,7 +108,7 @@ impl Admission {
     #[must_use]
     pub fn top(&self, most: usize, now: Moment) -> Vec<Usage> {
         let mut running: Vec<(u32, Arc<Tracked>)> = self
-            .0
+            .gate()
             .accounts
             .all()
             .into_iter()
@@ -118,17 +119,17 @@ impl Admission {
             .filter(|(active, _)| *active > 0)
             .collect();
         running.sort_unstable_by(|(a, one), (b, other)| b.cmp(a).then(one.sid.cmp(&other.sid)));
-        let top = running.iter().filter_map(|(_, tracked)| usage(tracked, &mut self.0.current(tracked), now));
+        let top = running.iter().filter_map(|(_, tracked)| usage(tracked, &mut self.gate().current(tracked), now));
         top.take(most).collect()
     }
 
     /// What the accounts of a service provider use together.
     #[must_use]
     pub fn service_provider_usage(&self, service_provider: ServiceProviderSid) -> ServiceProviderUsage {
-        let provider = self.0.providers.get(service_provider);
+        let provider = self.gate().providers.get(service_provider);
         let (active, maximum) = provider.map_or((0, Limit::Unlimited), |provider| {
             let count = provider.count();
-            (count.active, count.maximum)
+            (count.active, count.maximum())
         });
         ServiceProviderUsage { service_provider, active, maximum }
     }
@@ -136,10 +137,10 @@ impl Admission {
     /// Figures of all accounts together. Each is right by itself; they are not all of the same moment.
     #[must_use]
     pub fn figures(&self, now: Moment) -> Figures {
-        let gate = &*self.0;
+        let gate = self.gate();
         let mut figures = Figures {
             active: 0,
-            accounts: gate.accounts.all().len() as u64,
+            accounts: gate.accounts.len() as u64,
             admitted_total: 0,
             overage_total: 0,
             repeated_total: 0,

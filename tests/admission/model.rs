@@ -231,11 +231,6 @@ impl Model {
         if unit.kind == UnitKind::Sessions && !unit.maximum.allows(active + 1) {
             return Err("sessions");
         }
-        if let Some(provider) = provider
-            && !self.caps[provider].allows(self.active_of(provider) as u64 + 1)
-        {
-            return Err("service_provider");
-        }
         let mut meter = None;
         if unit.kind == UnitKind::Minutes {
             let mut new = Meter { wall: self.wall, run: self.run, charged: 0, runs: !terms.from_answer };
@@ -244,6 +239,11 @@ impl Model {
                 return Err("minutes");
             }
             meter = Some(new);
+        }
+        if let Some(provider) = provider
+            && !self.caps[provider].allows(self.active_of(provider) as u64 + 1)
+        {
+            return Err("service_provider");
         }
         if meter.is_some() {
             self.lost.remove(&name);
@@ -501,7 +501,7 @@ impl Program {
         let name = self.any().unwrap_or(name);
         if !self.model.sessions.contains_key(&name) {
             let sid = self.model.may[name.0].sid;
-            assert_eq!(self.admission().release(sid, &session(name), self.now()), None);
+            assert!(self.admission().release(sid, &session(name), self.now()).is_none());
             return;
         }
         self.release(name);
@@ -520,7 +520,7 @@ impl Program {
             (permit, _) => {
                 let ended = self.admission().release(sid, &session(name), now);
                 // Too late.
-                assert_eq!(permit.and_then(|permit| permit.release(now)), None);
+                assert!(permit.and_then(|permit| permit.release(now)).is_none());
                 ended
             }
         };
@@ -536,7 +536,7 @@ impl Program {
         if let Some(before) = before {
             // What it does is nothing.
             if self.below(2) == 0 {
-                assert_eq!(before.release(self.now()), None);
+                assert!(before.release(self.now()).is_none());
             }
         }
     }
@@ -602,8 +602,8 @@ impl Program {
         let found: BTreeMap<Name, Option<i64>> = ended
             .iter()
             .map(|ended| {
-                let account = self.model.may.iter().position(|may| may.sid == ended.account).unwrap();
-                ((account, ended.session.as_str().parse().unwrap()), charge(ended))
+                let account = self.model.may.iter().position(|may| may.sid == ended.account()).unwrap();
+                ((account, ended.session().as_str().parse().unwrap()), charge(ended))
             })
             .collect();
         assert_eq!(found, expected);
@@ -737,7 +737,7 @@ fn session(name: Name) -> gateway_accounts::admission::SessionId {
 }
 
 fn charge(ended: &Ended) -> Option<i64> {
-    ended.charged_seconds.map(u64::cast_signed)
+    ended.charged_seconds().map(u64::cast_signed)
 }
 
 fn run(restarts: bool) {

@@ -1,16 +1,18 @@
 //! The file store against other ways of keeping the same accounts, durably: the same records, synced before they
-//! are acknowledged, asked for by the same callers. And the checking of API keys, and the signing of webhooks, against what
-//! they can't do without.
+//! are acknowledged, asked for by the same callers. And the checking of API keys, the signing of webhooks and the admission of
+//! sessions, against what they can't do without.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --store
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- keys
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- webhooks
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- admission
 //! ```
 //!
 //! The first prints a line for each ratio (median, lowest and highest of interleaved repeats, and its goal), then the absolute
 //! figures, and draws `docs/store.svg`. It takes about ten minutes, and needs 8 GB of memory and of disk. The second
-//! takes about three minutes, the third half a minute; they draw nothing.
+//! takes about three minutes, the others half a minute; they draw nothing. The last starts a `redis-server` of its own, if there
+//! is one.
 //!
 //! - `--only <name>` measures one ratio, and draws nothing.
 //! - `--quick` runs everything with next to no accounts, to see that it works; its figures mean nothing.
@@ -20,6 +22,7 @@
 //! - `--plot <file>`: where the plot goes.
 
 mod accounts;
+mod admission;
 mod compare;
 mod engines;
 mod keys;
@@ -39,6 +42,7 @@ pub struct Options {
     store: bool,
     keys: bool,
     webhooks: bool,
+    admission: bool,
     pub only: Option<String>,
     pub quick: bool,
     pub repeats: usize,
@@ -61,6 +65,7 @@ impl Options {
             store: false,
             keys: false,
             webhooks: false,
+            admission: false,
             only: None,
             quick: false,
             repeats: 5,
@@ -73,6 +78,7 @@ impl Options {
                 "--store" | "store" => options.store = true,
                 "--keys" | "keys" => options.keys = true,
                 "--webhooks" | "webhooks" => options.webhooks = true,
+                "--admission" | "admission" => options.admission = true,
                 "--quick" => options.quick = true,
                 "--only" => {
                     let name = value()?;
@@ -82,7 +88,8 @@ impl Options {
                     }
                     options.keys = name.starts_with("auth_");
                     options.webhooks = webhooks::ALL.contains(&&*name);
-                    options.store = !options.keys && !options.webhooks;
+                    options.admission = admission::ALL.contains(&&*name);
+                    options.store = !options.keys && !options.webhooks && !options.admission;
                     options.only = Some(name);
                 }
                 "--repeats" => {
@@ -93,11 +100,12 @@ impl Options {
                 _ => return Err(format!("{word} is not an option")),
             }
         }
-        if options.quick && !options.keys && !options.webhooks {
+        if options.quick && !options.keys && !options.webhooks && !options.admission {
             options.store = true;
         }
-        if !options.store && !options.keys && !options.webhooks || options.repeats == 0 {
-            return Err("say what to run: --store, keys, webhooks, --only <name>, or --quick; and one repeat at least"
+        let is_any = options.store || options.keys || options.webhooks || options.admission;
+        if !is_any || options.repeats == 0 {
+            return Err("say what to run: --store, keys, webhooks, admission, --only <name>, or --quick; and one repeat at least"
                 .into());
         }
         Ok(options)
@@ -112,6 +120,12 @@ fn main() -> ExitCode {
         && flag == own::MEMORY_OF
     {
         runtime.block_on(own::print_memory(Path::new(folder)));
+        return ExitCode::SUCCESS;
+    }
+    if let [flag, count, unit] = &*words
+        && flag == admission::MEMORY_OF
+    {
+        admission::print_memory(count.parse().expect("it is told by this program"), unit);
         return ExitCode::SUCCESS;
     }
     match Options::read(words.into_iter()).and_then(|options| runtime.block_on(run(&options))) {
@@ -132,6 +146,11 @@ async fn run(options: &Options) -> Result<(), String> {
     if options.webhooks {
         let mut report = Report::default();
         webhooks::all(options, &mut report);
+        report.print();
+    }
+    if options.admission {
+        let mut report = Report::default();
+        admission::all(options, &mut report);
         report.print();
     }
     if options.store { run_store(options).await } else { Ok(()) }
