@@ -5,13 +5,12 @@ use super::session_id::SessionId;
 use super::sessions::{Direction, Session};
 use crate::model::sid::AccountSid;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A session that has ended.
 #[derive(Clone)]
 pub struct Ended {
-    session: Arc<Session>,
+    session: Box<Session>,
     how: How,
     end: Moment,
     charged_seconds: Option<u64>,
@@ -32,14 +31,14 @@ pub enum How {
 }
 
 impl Ended {
-    pub(super) fn new(session: Arc<Session>, how: How, end: Moment, charged_seconds: Option<u64>) -> Self {
+    pub(super) fn new(session: Box<Session>, how: How, end: Moment, charged_seconds: Option<u64>) -> Self {
         Self { session, how, end, charged_seconds }
     }
 
     /// The account.
     #[must_use]
     pub fn account(&self) -> AccountSid {
-        self.session.account.sid
+        self.session.account
     }
 
     /// The session.

@@ -9,7 +9,7 @@ use super::permit::{Admitted, Allowance, NotRunning, Permit, Renewed};
 use super::provider::Providers;
 use super::refused::{CODES, Refused};
 use super::session_id::SessionId;
-use super::sessions::{Direction, NewSession, Session, Sessions};
+use super::sessions::{Direction, Key, NewSession, Session, Sessions};
 use super::signals::{Signals, Subscribers};
 use super::source::{Follow, Source};
 use super::sync::{MutexGuard, lock};
@@ -54,7 +54,7 @@ struct Handle(Arc<Gate>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // Sessions know their accounts, and these the gate, which knows both.
+        // The accounts know the gate, which knows them.
         self.0.sessions.each().for_each(|mut shard| shard.clear());
         self.0.accounts.clear();
     }
@@ -145,11 +145,12 @@ impl Admission {
             let latest = gate.source.ask(Source::seq).ok_or_else(|| refuse(Refused::Unavailable))?;
             let hash = gate.sessions.hash(account, &session);
             let mut shard = gate.sessions.shard(hash);
-            if let Some(running) = shard.find(hash, account, &session).cloned() {
-                shard.tally.repeated += 1;
+            if let Some(running) = shard.find(hash, account, &session) {
                 running.hear(now);
-                let admitted = gate.admitted(&running, true, None);
-                return Ok(Permit::new(running, Permit::NOBODYS, admitted));
+                let admitted = gate.admitted(&tracked, running);
+                let permit = Permit::new(Arc::clone(&tracked), running, Permit::NOBODYS, admitted);
+                shard.tally.repeated += 1;
+                return Ok(permit);
             }
             let mut ledger = lock(&tracked.ledger);
             if ledger.retired {
@@ -170,8 +171,8 @@ impl Admission {
             shard.tally.admitted += 1;
             shard.tally.overage += u64::from(counted.overage);
             let new = NewSession {
+                account,
                 id: session,
-                account: tracked,
                 provider: counted.provider,
                 since: now,
                 heard: now,
@@ -180,11 +181,17 @@ impl Admission {
                 meter: counted.meter.map(|(meter, _)| meter),
             };
             let running = shard.insert(hash, new);
+            let admitted = Admitted {
+                overage: counted.overage,
+                repeated: false,
+                since: now,
+                expires: gate.expires(running),
+                minutes: counted.meter.map(|(_, paid)| allowance(paid)),
+            };
+            let permit = Permit::new(tracked, running, running.owner, admitted);
             drop(shard);
             gate.subscribers.tell(account, now.at(), news);
-            let admitted = gate.admitted(&running, false, counted.meter.map(|(_, paid)| paid));
-            let owner = running.owner();
-            return Ok(Permit::new(running, owner, admitted));
+            return Ok(permit);
         }
     }
 
@@ -198,7 +205,8 @@ impl Admission {
         session: &SessionId,
         now: Moment,
     ) -> Result<Renewed, NotRunning> {
-        self.gate().find(account, session).map_or(Err(NotRunning), |session| self.gate().renew(&session, now))
+        let (tracked, key) = self.gate().find(account, session).ok_or(NotRunning)?;
+        self.gate().renew(&tracked, key, now)
     }
 
     /// Says that a session was answered, from when on its minutes count where the terms say so
@@ -212,13 +220,14 @@ impl Admission {
         session: &SessionId,
         now: Moment,
     ) -> Result<Renewed, NotRunning> {
-        self.gate().find(account, session).map_or(Err(NotRunning), |session| self.gate().answered(&session, now))
+        let (tracked, key) = self.gate().find(account, session).ok_or(NotRunning)?;
+        self.gate().answered(&tracked, key, now)
     }
 
     /// Ends a session, whoever has its permit; `None` when it is not running (any more).
     pub fn release(&self, account: AccountSid, session: &SessionId, now: Moment) -> Option<Ended> {
-        let session = self.gate().find(account, session)?;
-        self.gate().end(&session, None, now, How::Released)
+        let (tracked, key) = self.gate().find(account, session)?;
+        self.gate().end(&tracked, key, None, || now, How::Released)
     }
 
     /// Makes a session that is running the caller's: from now on it ends with this permit, and no longer with the one that
@@ -226,13 +235,13 @@ impl Admission {
     #[must_use]
     pub fn take_over(&self, account: AccountSid, session: &SessionId) -> Option<Permit> {
         let gate = self.gate();
+        let tracked = gate.accounts.get(account)?;
         let hash = gate.sessions.hash(account, session);
-        let shard = gate.sessions.shard(hash);
-        let running = shard.find(hash, account, session).cloned()?;
+        let mut shard = gate.sessions.shard(hash);
+        let running = shard.find(hash, account, session)?;
         let owner = running.next_owner();
-        let admitted = gate.admitted(&running, true, None);
-        drop(shard);
-        Some(Permit::new(running, owner, admitted))
+        let admitted = gate.admitted(&tracked, running);
+        Some(Permit::new(Arc::clone(&tracked), running, owner, admitted))
     }
 
     /// Ends the sessions that were not heard of for longer than a heartbeat, and tells which. They are charged until they
@@ -244,7 +253,7 @@ impl Admission {
         for mut shard in self.gate().sessions.each() {
             let expired = shard.take_if(is_over);
             shard.tally.expired += expired.len() as u64;
-            ended.extend(expired.iter().map(|session| self.gate().lose(session, now, How::Expired)));
+            ended.extend(expired.into_iter().map(|session| self.gate().lose(session, now, How::Expired)));
         }
         ended
     }
@@ -343,21 +352,20 @@ impl Gate {
         ledger
     }
 
-    fn find(&self, account: AccountSid, session: &SessionId) -> Option<Arc<Session>> {
+    fn find(&self, account: AccountSid, session: &SessionId) -> Option<(Arc<Tracked>, Key)> {
         let hash = self.sessions.hash(account, session);
-        self.sessions.shard(hash).find(hash, account, session).cloned()
+        let key = self.sessions.shard(hash).find(hash, account, session)?.key;
+        Some((self.accounts.get(account)?, key))
     }
 
-    /// What a permit says. The session's shard is locked if `paid` is not given.
-    fn admitted(&self, session: &Session, repeated: bool, paid: Option<Paid>) -> Admitted {
-        let of_meter = || {
-            let meter = session.meter()?;
-            lock(&session.account.ledger).minutes.as_ref().map(|minutes| minutes.paid_now(meter))
-        };
-        let paid = if repeated { of_meter() } else { paid };
+    /// What the permit of a session says that is running already. Its shard is locked.
+    fn admitted(&self, tracked: &Tracked, session: &Session) -> Admitted {
+        let paid = session.meter().and_then(|meter| {
+            lock(&tracked.ledger).minutes.as_ref().map(|minutes| minutes.paid_now(meter))
+        });
         Admitted {
             overage: session.overage,
-            repeated,
+            repeated: true,
             since: session.since,
             expires: self.expires(session),
             minutes: paid.map(allowance),
@@ -368,21 +376,29 @@ impl Gate {
         session.heard().after(self.options.heartbeat)
     }
 
-    pub(super) fn renew(&self, session: &Arc<Session>, now: Moment) -> Result<Renewed, NotRunning> {
-        self.hear(session, now, false)
+    pub(super) fn renew(&self, tracked: &Tracked, session: Key, now: Moment) -> Result<Renewed, NotRunning> {
+        self.hear(tracked, session, now, false)
     }
 
-    pub(super) fn answered(&self, session: &Arc<Session>, now: Moment) -> Result<Renewed, NotRunning> {
-        self.hear(session, now, true)
+    pub(super) fn answered(
+        &self,
+        tracked: &Tracked,
+        session: Key,
+        now: Moment,
+    ) -> Result<Renewed, NotRunning> {
+        self.hear(tracked, session, now, true)
     }
 
-    fn hear(&self, session: &Arc<Session>, now: Moment, answered: bool) -> Result<Renewed, NotRunning> {
-        let shard = self.sessions.shard_of(session);
-        if !shard.has(session) {
-            return Err(NotRunning);
-        }
+    fn hear(
+        &self,
+        tracked: &Tracked,
+        session: Key,
+        now: Moment,
+        answered: bool,
+    ) -> Result<Renewed, NotRunning> {
+        let mut shard = self.sessions.shard_of(session);
+        let session = shard.find_by(session).ok_or(NotRunning)?;
         session.hear(now);
-        let tracked = &session.account;
         let mut ledger = self.current(tracked);
         if let (true, Some(meter), Some(minutes)) = (answered, session.meter(), &mut ledger.minutes) {
             minutes.answer(meter, now);
@@ -391,44 +407,48 @@ impl Gate {
         if let Some((meter, _)) = renewed {
             session.set_meter(meter);
         }
+        let expires = self.expires(session);
         let news = match renewed {
             Some(_) => ledger.news(now, self.options.signal_interval),
             None => Vec::new(),
         };
         drop((ledger, shard));
         self.subscribers.tell(tracked.sid, now.at(), news);
-        let minutes = renewed.map(|(_, paid)| allowance(paid));
-        Ok(Renewed { expires: self.expires(session), minutes })
+        Ok(Renewed { expires, minutes: renewed.map(|(_, paid)| allowance(paid)) })
     }
 
     /// Ends a session, if it is running, and if its owner has this number.
     pub(super) fn end(
         &self,
-        session: &Arc<Session>,
+        tracked: &Tracked,
+        session: Key,
         owner: Option<u32>,
-        now: Moment,
+        now: impl FnOnce() -> Moment,
         how: How,
     ) -> Option<Ended> {
         let mut shard = self.sessions.shard_of(session);
-        if owner.is_some_and(|owner| owner != session.owner()) || !shard.remove(session) {
-            return None;
-        }
+        let is_owners = |session: &Session| owner.is_none_or(|owner| owner == session.owner);
+        let session = shard.remove_if(session, is_owners)?;
         shard.tally.released += 1;
-        let mut ledger = lock(&session.account.ledger);
+        let now = now();
+        let mut ledger = lock(&tracked.ledger);
         let charged = ledger.end(session.meter(), now);
-        self.leave_provider(session, &ledger);
+        self.leave_provider(&session, &ledger);
         drop((ledger, shard));
-        Some(Ended::new(Arc::clone(session), how, now, charged))
+        Some(Ended::new(session, how, now, charged))
     }
 
     /// Ends a session that was taken out of its shard, which is locked, and of which nobody said that it ended.
-    pub(super) fn lose(&self, session: &Arc<Session>, now: Moment, how: How) -> Ended {
+    pub(super) fn lose(&self, session: Box<Session>, now: Moment, how: How) -> Ended {
         let heard = session.heard();
-        let mut ledger = lock(&session.account.ledger);
-        let charged = ledger.lose(session.meter(), heard, &session.id, now);
-        self.leave_provider(session, &ledger);
-        drop(ledger);
-        Ended::new(Arc::clone(session), how, heard, charged)
+        // No account is forgotten that has a session.
+        let charged = self.accounts.get(session.account).and_then(|tracked| {
+            let mut ledger = lock(&tracked.ledger);
+            let charged = ledger.lose(session.meter(), heard, &session.id, now);
+            self.leave_provider(&session, &ledger);
+            charged
+        });
+        Ended::new(session, how, heard, charged)
     }
 
     /// Counts a session down with the service provider that it was counted with, most often that of its account still.

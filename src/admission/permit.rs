@@ -3,7 +3,8 @@
 use super::ended::{Ended, How};
 use super::moment::Moment;
 use super::session_id::SessionId;
-use super::sessions::Session;
+use super::sessions::{Key, Session};
+use super::tracked::Tracked;
 use crate::model::sid::AccountSid;
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 /// Somebody else can take the session over by its id ([`Admission::take_over`](super::Admission::take_over)); then this permit ends nothing any more.
 #[must_use = "the session ends when its permit is dropped"]
 pub struct Permit {
-    session: Arc<Session>,
+    account: Arc<Tracked>,
+    id: SessionId,
+    key: Key,
     /// The session is this permit's as long as the session's owner has this number.
     owner: u32,
     admitted: Admitted,
@@ -68,8 +71,8 @@ impl Permit {
     /// The owner's number of those who own nothing.
     pub(super) const NOBODYS: u32 = 0;
 
-    pub(super) fn new(session: Arc<Session>, owner: u32, admitted: Admitted) -> Self {
-        Self { session, owner, admitted }
+    pub(super) fn new(account: Arc<Tracked>, session: &Session, owner: u32, admitted: Admitted) -> Self {
+        Self { account, id: session.id.clone(), key: session.key, owner, admitted }
     }
 
     /// How the session was admitted.
@@ -81,13 +84,13 @@ impl Permit {
     /// The account.
     #[must_use]
     pub fn account(&self) -> AccountSid {
-        self.session.account.sid
+        self.account.sid
     }
 
     /// The session.
     #[must_use]
     pub fn session(&self) -> &SessionId {
-        &self.session.id
+        &self.id
     }
 
     /// Says that the session is running, and reserves its next minutes if it is metered and its time is nearly over.
@@ -95,7 +98,7 @@ impl Permit {
     /// # Errors
     /// [`NotRunning`] when it has ended.
     pub fn renew(&self, now: Moment) -> Result<Renewed, NotRunning> {
-        self.session.account.gate.renew(&self.session, now)
+        self.account.gate.renew(&self.account, self.key, now)
     }
 
     /// Says that the session was answered: [`Admission::answered`](super::Admission::answered).
@@ -103,14 +106,14 @@ impl Permit {
     /// # Errors
     /// [`NotRunning`] when it has ended.
     pub fn answered(&self, now: Moment) -> Result<Renewed, NotRunning> {
-        self.session.account.gate.answered(&self.session, now)
+        self.account.gate.answered(&self.account, self.key, now)
     }
 
     /// Ends the session; `None` when it has ended before, or is somebody else's.
     #[allow(clippy::must_use_candidate, reason = "releasing is what it is called for")]
     pub fn release(mut self, now: Moment) -> Option<Ended> {
         let owner = std::mem::replace(&mut self.owner, Self::NOBODYS);
-        self.session.account.gate.end(&self.session, Some(owner), now, How::Released)
+        self.account.gate.end(&self.account, self.key, Some(owner), || now, How::Released)
     }
 
     /// Leaves the session running, for whoever ends it by its id.
@@ -124,13 +127,9 @@ impl Drop for Permit {
         if self.owner == Self::NOBODYS {
             return;
         }
-        let gate = &*self.session.account.gate;
-        // The clock is asked only where it matters when a session ends.
-        let now = match self.session.meter() {
-            Some(_) => Moment::by(&*gate.options.clock),
-            None => self.session.since,
-        };
-        gate.end(&self.session, Some(self.owner), now, How::Dropped);
+        let gate = &*self.account.gate;
+        let now = || Moment::by(&*gate.options.clock);
+        gate.end(&self.account, self.key, Some(self.owner), now, How::Dropped);
     }
 }
 

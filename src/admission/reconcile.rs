@@ -87,7 +87,7 @@ impl Reconciliation {
             let freed = shard
                 .take_if(|session| session.is_missing_in(self.number) && session.since.run <= oldest_spared);
             shard.tally.freed += freed.len() as u64;
-            report.freed.extend(freed.iter().map(|session| gate.lose(session, now, How::Freed)));
+            report.freed.extend(freed.into_iter().map(|session| gate.lose(session, now, How::Freed)));
         }
         report
     }
@@ -108,11 +108,13 @@ impl Gate {
         };
         let hash = self.sessions.hash(live.account, &live.id);
         let mut shard = self.sessions.shard(hash);
-        if let Some(session) = shard.find(hash, live.account, &live.id).cloned() {
+        if let Some(session) = shard.find(hash, live.account, &live.id) {
             report.known += 1;
             if let Some(ended) = live.ended {
+                let session = session.key;
                 drop(shard);
-                self.end(&session, None, now.plus((ended.as_millis() - now.wall).min(0)), How::Released);
+                let ended = now.plus((ended.as_millis() - now.wall).min(0));
+                self.end(&tracked, session, None, || ended, How::Released);
                 return;
             }
             session.hear(now);
@@ -143,22 +145,22 @@ impl Gate {
     }
 
     /// Counts a session that is running and not known, whose shard this is; `None` when there is no such account.
-    fn adopt(
+    fn adopt<'a>(
         &self,
-        shard: &mut Shard,
+        shard: &'a mut Shard,
         hash: u64,
-        tracked: &Arc<Tracked>,
+        tracked: &Tracked,
         live: LiveSession,
         now: Moment,
-    ) -> Option<Arc<Session>> {
+    ) -> Option<&'a mut Session> {
         let mut ledger = self.current(tracked);
         let counted = ledger.adopt(&live, now)?;
         drop(ledger);
         shard.tally.adopted += 1;
         let ago = (now.wall - live.since.as_millis()).max(0);
         let new = NewSession {
+            account: tracked.sid,
             id: live.id,
-            account: Arc::clone(tracked),
             provider: counted.provider,
             since: now.plus(-ago),
             heard: now,

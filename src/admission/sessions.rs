@@ -4,14 +4,11 @@ use super::minutes::MeterNumber;
 use super::moment::Moment;
 use super::session_id::SessionId;
 use super::sync::{Mutex, MutexGuard, lock};
-use super::tracked::Tracked;
 use crate::model::sid::AccountSid;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::hash::BuildHasher;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 /// Which way a session goes, as seen from the gateway. There is one limit for both together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,25 +20,34 @@ pub enum Direction {
     Outbound,
 }
 
-/// A session that is running. What changes of it is changed under the lock of its shard only.
-#[derive(Debug)]
+/// A session that is running.
+#[derive(Debug, Clone)]
 pub(super) struct Session {
+    pub(super) account: AccountSid,
     pub(super) id: SessionId,
-    pub(super) account: Arc<Tracked>,
     /// The number of the service provider that it is counted with, also when the account has gone to another since.
     pub(super) provider: Option<u32>,
     pub(super) since: Moment,
     pub(super) direction: Direction,
     pub(super) overage: bool,
-    hash: u64,
+    pub(super) key: Key,
     /// When it was heard of last, by the clock that only runs forward.
-    heard: AtomicI64,
+    heard: i64,
     /// The number of the permit that ends it when it is dropped.
-    owner: AtomicU32,
-    meter: AtomicU32,
+    pub(super) owner: u32,
+    meter: u32,
     /// The last reconciliation that had begun when it was admitted, and the one that found it.
-    generation: AtomicU32,
-    found: AtomicU32,
+    generation: u32,
+    found: u32,
+}
+
+/// By which a session is found again, and not taken for another of the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    /// Of its account and id.
+    hash: u64,
+    /// No other session of its shard has had this number.
+    number: u64,
 }
 
 /// Not metered.
@@ -49,8 +55,8 @@ const NO_METER: u32 = u32::MAX;
 
 /// What a session begins with.
 pub(super) struct NewSession {
+    pub(super) account: AccountSid,
     pub(super) id: SessionId,
-    pub(super) account: Arc<Tracked>,
     pub(super) provider: Option<u32>,
     pub(super) since: Moment,
     pub(super) heard: Moment,
@@ -62,41 +68,39 @@ pub(super) struct NewSession {
 impl Session {
     /// When it was heard of last.
     pub(super) fn heard(&self) -> Moment {
-        self.since.plus(self.heard.load(Ordering::Relaxed).saturating_sub(self.since.run))
+        self.since.plus(self.heard.saturating_sub(self.since.run))
     }
 
-    pub(super) fn hear(&self, now: Moment) {
-        self.heard.fetch_max(now.run, Ordering::Relaxed);
-    }
-
-    pub(super) fn owner(&self) -> u32 {
-        self.owner.load(Ordering::Relaxed)
+    pub(super) fn hear(&mut self, now: Moment) {
+        self.heard = self.heard.max(now.run);
     }
 
     /// Makes it somebody else's.
-    pub(super) fn next_owner(&self) -> u32 {
-        self.owner.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    pub(super) fn next_owner(&mut self) -> u32 {
+        // 0 is nobody's.
+        self.owner = self.owner.checked_add(1).unwrap_or(1);
+        self.owner
     }
 
     pub(super) fn meter(&self) -> Option<MeterNumber> {
-        match self.meter.load(Ordering::Relaxed) {
-            NO_METER => None,
-            meter => usize::try_from(meter).ok(),
-        }
+        if self.meter == NO_METER { None } else { usize::try_from(self.meter).ok() }
     }
 
-    pub(super) fn set_meter(&self, meter: MeterNumber) {
-        self.meter.store(u32::try_from(meter).unwrap_or(NO_METER), Ordering::Relaxed);
+    pub(super) fn set_meter(&mut self, meter: MeterNumber) {
+        self.meter = u32::try_from(meter).unwrap_or(NO_METER);
     }
 
-    pub(super) fn find_by(&self, reconciliation: u32) {
-        self.found.store(reconciliation, Ordering::Relaxed);
+    pub(super) fn find_by(&mut self, reconciliation: u32) {
+        self.found = reconciliation;
     }
 
     /// Whether it was there before this reconciliation began, and not found by it.
     pub(super) fn is_missing_in(&self, reconciliation: u32) -> bool {
-        self.generation.load(Ordering::Relaxed) < reconciliation
-            && self.found.load(Ordering::Relaxed) != reconciliation
+        self.generation < reconciliation && self.found != reconciliation
+    }
+
+    fn is(&self, account: AccountSid, id: &SessionId) -> bool {
+        self.account == account && self.id == *id
     }
 }
 
@@ -115,13 +119,25 @@ struct Padded(Mutex<Shard>);
 /// Some of the sessions. It is locked before the ledger of the account.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    table: HashTable<Arc<Session>>,
+    table: HashTable<Box<Session>>,
+    /// How many sessions it has had.
+    number: u64,
     pub(super) tally: Tally,
     /// How many reconciliations are under way, and the number of the last that began.
     watchers: u32,
     generation: u32,
     /// Which sessions have ended while a reconciliation was under way, and which had begun last.
-    ended: HashTable<(u32, Arc<Session>)>,
+    ended: HashTable<EndedMeanwhile>,
+}
+
+/// A session that has ended while a reconciliation was under way.
+#[derive(Debug)]
+struct EndedMeanwhile {
+    hash: u64,
+    account: AccountSid,
+    id: SessionId,
+    /// The last reconciliation that had begun.
+    generation: u32,
 }
 
 /// What has happened so far.
@@ -155,8 +171,8 @@ impl Sessions {
         lock(&self.shards[place].0)
     }
 
-    pub(super) fn shard_of(&self, session: &Session) -> MutexGuard<'_, Shard> {
-        self.shard(session.hash)
+    pub(super) fn shard_of(&self, key: Key) -> MutexGuard<'_, Shard> {
+        self.shard(key.hash)
     }
 
     /// The shards, one locked after the other.
@@ -166,57 +182,59 @@ impl Sessions {
 }
 
 impl Shard {
-    pub(super) fn find(&self, hash: u64, account: AccountSid, id: &SessionId) -> Option<&Arc<Session>> {
-        self.table.find(hash, |session| session.account.sid == account && session.id == *id)
+    pub(super) fn find(&mut self, hash: u64, account: AccountSid, id: &SessionId) -> Option<&mut Session> {
+        self.table.find_mut(hash, |session| session.is(account, id)).map(|session| &mut **session)
     }
 
-    /// Whether this very session is running.
-    pub(super) fn has(&self, session: &Arc<Session>) -> bool {
-        self.table.find(session.hash, |other| Arc::ptr_eq(other, session)).is_some()
+    /// The very session of this key, if it is running.
+    pub(super) fn find_by(&mut self, key: Key) -> Option<&mut Session> {
+        self.table.find_mut(key.hash, |session| session.key == key).map(|session| &mut **session)
     }
 
     /// Adds a session that is not there.
-    pub(super) fn insert(&mut self, hash: u64, new: NewSession) -> Arc<Session> {
-        let NewSession { id, account, provider, since, heard, direction, overage, meter } = new;
-        let session = Arc::new(Session {
-            id,
+    pub(super) fn insert(&mut self, hash: u64, new: NewSession) -> &mut Session {
+        let NewSession { account, id, provider, since, heard, direction, overage, meter } = new;
+        self.number += 1;
+        let session = Box::new(Session {
             account,
+            id,
             provider,
             since,
             direction,
             overage,
-            hash,
-            heard: AtomicI64::new(heard.run),
-            owner: AtomicU32::new(1),
-            meter: AtomicU32::new(meter.and_then(|meter| u32::try_from(meter).ok()).unwrap_or(NO_METER)),
-            generation: AtomicU32::new(self.generation),
-            found: AtomicU32::new(0),
+            key: Key { hash, number: self.number },
+            heard: heard.run,
+            owner: 1,
+            meter: meter.and_then(|meter| u32::try_from(meter).ok()).unwrap_or(NO_METER),
+            generation: self.generation,
+            found: 0,
         });
-        self.table.insert_unique(hash, Arc::clone(&session), |session| session.hash);
-        session
+        self.table.insert_unique(hash, session, |session| session.key.hash).into_mut()
     }
 
-    /// Takes out a session, if it is there.
-    pub(super) fn remove(&mut self, session: &Arc<Session>) -> bool {
-        let Ok(entry) = self.table.find_entry(session.hash, |other| Arc::ptr_eq(other, session)) else {
-            return false;
-        };
+    /// Takes out a session, if it is there and this is so.
+    pub(super) fn remove_if(&mut self, key: Key, is_so: impl Fn(&Session) -> bool) -> Option<Box<Session>> {
+        let entry = self.table.find_entry(key.hash, |session| session.key == key).ok()?;
+        if !is_so(entry.get()) {
+            return None;
+        }
         let (removed, _) = entry.remove();
-        self.note_ended(removed);
+        self.note_ended(&removed);
         // What is empty again after a peak is given back, with room left for the next.
         if self.table.capacity() > Self::SPACIOUS && self.table.len() < self.table.capacity() / 8 {
-            self.table.shrink_to(self.table.len() * 2, |session| session.hash);
+            self.table.shrink_to(self.table.len() * 2, |session| session.key.hash);
         }
-        true
+        Some(removed)
     }
 
     /// A table below this never gets smaller.
     const SPACIOUS: usize = 1024;
 
-    fn note_ended(&mut self, session: Arc<Session>) {
+    fn note_ended(&mut self, session: &Session) {
         if self.watchers > 0 {
-            let hash = session.hash;
-            self.ended.insert_unique(hash, (self.generation, session), |(_, session)| session.hash);
+            let Session { account, key: Key { hash, .. }, .. } = *session;
+            let ended = EndedMeanwhile { hash, account, id: session.id.clone(), generation: self.generation };
+            self.ended.insert_unique(hash, ended, |ended| ended.hash);
         }
     }
 
@@ -227,9 +245,9 @@ impl Shard {
     }
 
     /// Takes out those of which this is so.
-    pub(super) fn take_if(&mut self, is_so: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
+    pub(super) fn take_if(&mut self, is_so: impl Fn(&Session) -> bool) -> Vec<Box<Session>> {
         let taken: Vec<_> = self.table.extract_if(|session| is_so(session)).collect();
-        taken.iter().for_each(|session| self.note_ended(Arc::clone(session)));
+        taken.iter().for_each(|session| self.note_ended(session));
         taken
     }
 
@@ -258,8 +276,8 @@ impl Shard {
         id: &SessionId,
         reconciliation: u32,
     ) -> bool {
-        self.ended.iter_hash(hash).any(|(generation, session)| {
-            *generation >= reconciliation && session.account.sid == account && session.id == *id
+        self.ended.iter_hash(hash).any(|ended| {
+            ended.generation >= reconciliation && ended.account == account && ended.id == *id
         })
     }
 }

@@ -12,17 +12,18 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// An account of which something is counted. Its ledger is locked after the sessions it is about.
+/// An account of which something is counted. Its ledger is locked after the sessions it is about. What every admission needs
+/// lies together in memory.
 #[repr(C)]
 pub(super) struct Tracked {
-    pub(super) ledger: Mutex<Ledger>,
-    pub(super) sid: AccountSid,
     pub(super) gate: Arc<Gate>,
+    pub(super) sid: AccountSid,
+    pub(super) ledger: Mutex<Ledger>,
 }
 
 impl Tracked {
     pub(super) fn new(sid: AccountSid, terms: Arc<Terms>, gate: Arc<Gate>) -> Self {
-        Self { ledger: Mutex::new(Ledger::new(terms)), sid, gate }
+        Self { gate, sid, ledger: Mutex::new(Ledger::new(terms)) }
     }
 }
 

@@ -8,12 +8,14 @@ use arc_swap::ArcSwap;
 use event_listener::{Event, listener};
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug)]
 pub(crate) struct Live {
     snapshot: ArcSwap<Snapshot>,
+    /// The number of the latest commit that all readers see.
+    latest: AtomicU64,
     history: Mutex<History>,
     changed: Event,
     /// Nothing will be published any more.
@@ -83,6 +85,7 @@ const EVENTS_AT_ONCE: usize = 1000;
 impl Live {
     pub(crate) fn new(snapshot: Snapshot, history: History) -> Self {
         Self {
+            latest: AtomicU64::new(snapshot.seq().get()),
             snapshot: ArcSwap::from_pointee(snapshot),
             history: Mutex::new(history),
             changed: Event::new(),
@@ -92,6 +95,11 @@ impl Live {
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot::clone(&self.snapshot.load())
+    }
+
+    /// The number of the latest commit that had been made visible before the call, or of a later one.
+    pub(crate) fn seq(&self) -> Seq {
+        Seq::new(self.latest.load(Ordering::Acquire))
     }
 
     /// What `look` finds in the latest snapshot, which is not counted as held meanwhile: counting takes as long as a
@@ -111,7 +119,9 @@ impl Live {
         // A reader of the history waits for the lock, so that whoever has seen the snapshot finds the change, and
         // whoever has the change finds the snapshot.
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = snapshot.seq().get();
         let former = self.snapshot.swap(Arc::new(snapshot));
+        self.latest.store(latest, Ordering::Release);
         changes.into_iter().for_each(|change| history.push(change));
         drop(history);
         self.changed.notify(usize::MAX);

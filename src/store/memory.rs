@@ -117,6 +117,6 @@ impl AccountStore for MemoryStore {
     }
 
     fn live_seq(&self) -> Option<Seq> {
-        Some(self.0.live.find(Snapshot::seq))
+        Some(self.0.live.seq())
     }
 }

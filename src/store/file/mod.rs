@@ -490,6 +490,6 @@ impl AccountStore for FileStore {
     }
 
     fn live_seq(&self) -> Option<Seq> {
-        Some(self.live.find(Snapshot::seq))
+        Some(self.live.seq())
     }
 }
