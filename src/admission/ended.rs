@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A session that has ended.
 #[derive(Clone)]
 pub struct Ended {
-    session: Box<Session>,
+    session: Session,
     how: How,
     end: Moment,
     charged_seconds: Option<u64>,
@@ -31,7 +31,7 @@ pub enum How {
 }
 
 impl Ended {
-    pub(super) fn new(session: Box<Session>, how: How, end: Moment, charged_seconds: Option<u64>) -> Self {
+    pub(super) fn new(session: Session, how: How, end: Moment, charged_seconds: Option<u64>) -> Self {
         Self { session, how, end, charged_seconds }
     }
 

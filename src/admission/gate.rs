@@ -2,10 +2,9 @@
 
 use super::ended::{Ended, How};
 use super::ledger::Ledger;
-use super::minutes::{Minutes, Paid};
 use super::moment::{Moment, millis};
 use super::options::AdmissionOptions;
-use super::permit::{Admitted, Allowance, NotRunning, Permit, Renewed};
+use super::permit::{Allowance, NotRunning, Permit, Renewed};
 use super::provider::Providers;
 use super::refused::{CODES, Refused};
 use super::session_id::SessionId;
@@ -18,7 +17,6 @@ use super::tracked::{Tracked, TrackedAccounts};
 use crate::accounts::RunningSessions;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::model::unit::Limit;
-use crate::snapshot::Seq;
 use crate::store::AccountStore;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -142,13 +140,12 @@ impl Admission {
         };
         loop {
             let tracked = gate.tracked(account).map_err(refuse)?;
-            let latest = gate.source.ask(Source::seq).ok_or_else(|| refuse(Refused::Unavailable))?;
             let hash = gate.sessions.hash(account, &session);
             let mut shard = gate.sessions.shard(hash);
             if let Some(running) = shard.find(hash, account, &session) {
                 running.hear(now);
-                let admitted = gate.admitted(&tracked, running);
-                let permit = Permit::new(Arc::clone(&tracked), running, Permit::NOBODYS, admitted);
+                let paid = tracked.paid(running);
+                let permit = Permit::new(Arc::clone(&tracked), running, Permit::NOBODYS, true, paid);
                 shard.tally.repeated += 1;
                 return Ok(permit);
             }
@@ -156,7 +153,9 @@ impl Admission {
             if ledger.retired {
                 continue;
             }
-            gate.bring_up_to(latest, &tracked, &mut ledger);
+            if !gate.bring_up_to_date(&tracked, &mut ledger) {
+                return Err(refuse(Refused::Unavailable));
+            }
             let counted = match ledger.admit(account, &session, now) {
                 Ok(counted) => counted,
                 Err(refused) => {
@@ -181,14 +180,7 @@ impl Admission {
                 meter: counted.meter.map(|(meter, _)| meter),
             };
             let running = shard.insert(hash, new);
-            let admitted = Admitted {
-                overage: counted.overage,
-                repeated: false,
-                since: now,
-                expires: gate.expires(running),
-                minutes: counted.meter.map(|(_, paid)| allowance(paid)),
-            };
-            let permit = Permit::new(tracked, running, running.owner, admitted);
+            let permit = Permit::new(tracked, running, running.owner, false, counted.meter.map(|(_, paid)| paid));
             drop(shard);
             gate.subscribers.tell(account, now.at(), news);
             return Ok(permit);
@@ -240,8 +232,8 @@ impl Admission {
         let mut shard = gate.sessions.shard(hash);
         let running = shard.find(hash, account, session)?;
         let owner = running.next_owner();
-        let admitted = gate.admitted(&tracked, running);
-        Some(Permit::new(Arc::clone(&tracked), running, owner, admitted))
+        let paid = tracked.paid(running);
+        Some(Permit::new(Arc::clone(&tracked), running, owner, true, paid))
     }
 
     /// Ends the sessions that were not heard of for longer than a heartbeat, and tells which. They are charged until they
@@ -275,20 +267,13 @@ impl Admission {
     /// Lets go of the store, and goes on with the accounts as they are now: for a store that has failed and has to be opened
     /// anew. What minutes are used is kept until another is followed.
     pub fn leave_store(&self) {
-        let snapshot = self.gate().source.ask(Source::snapshot);
-        self.gate().source.set(Source::Left(snapshot));
+        let snapshot = self.gate().source.hold().snapshot();
+        self.gate().replace_source(Source::Left(snapshot));
     }
 
     /// Follows this store from now on: the one that was left, opened anew.
     pub fn follow(&self, store: impl AccountStore + 'static) {
-        self.gate().source.set(Source::Store(Box::new(store)));
-        // What it has may be older than what was seen.
-        self.gate().accounts.all().iter().for_each(|tracked| {
-            let mut ledger = lock(&tracked.ledger);
-            ledger.seen = None;
-            // And it may lack what was written last.
-            ledger.written = None;
-        });
+        self.gate().replace_source(Source::Store(Box::new(store)));
     }
 
     /// How many sessions of the account are running.
@@ -311,12 +296,23 @@ impl fmt::Debug for Admission {
 }
 
 impl Gate {
+    fn replace_source(&self, source: Source) {
+        self.source.set(source);
+        self.accounts.all().iter().for_each(|tracked| {
+            let mut ledger = lock(&tracked.ledger);
+            // Whoever looks next, looks there.
+            ledger.seen = None;
+            // It may lack what was written last.
+            ledger.written = None;
+        });
+    }
+
     /// What is counted of an account that there is.
     pub(super) fn tracked(self: &Arc<Self>, sid: AccountSid) -> Result<Arc<Tracked>, Refused> {
         if let Some(tracked) = self.accounts.get(sid) {
             return Ok(tracked);
         }
-        let snapshot = self.source.ask(Source::snapshot).ok_or(Refused::Unavailable)?;
+        let snapshot = self.source.hold().snapshot().ok_or(Refused::Unavailable)?;
         // Nothing is kept of what somebody makes up.
         if snapshot.by_sid(sid).is_none() {
             return Err(Refused::UnknownAccount { account: sid });
@@ -324,13 +320,16 @@ impl Gate {
         Ok(self.accounts.get_or_add(sid, || Tracked::new(sid, Arc::clone(&self.default_terms), Arc::clone(self))))
     }
 
-    /// Takes the account over as it is now, if it may have changed since it was looked at.
-    pub(super) fn bring_up_to(&self, latest: Seq, tracked: &Tracked, ledger: &mut Ledger) {
-        if ledger.seen >= Some(latest) {
-            return;
+    /// Takes the account over as it is now, if it may have changed since it was looked at; whether that is known.
+    pub(super) fn bring_up_to_date(&self, tracked: &Tracked, ledger: &mut Ledger) -> bool {
+        if let Some((source, seen)) = &ledger.seen
+            && source.seq().is_some_and(|latest| latest <= *seen)
+        {
+            return true;
         }
-        let Some(snapshot) = self.source.ask(Source::snapshot) else { return };
-        ledger.seen = Some(snapshot.seq());
+        let source = self.source.hold();
+        let Some(snapshot) = source.snapshot() else { return false };
+        ledger.seen = Some((source, snapshot.seq()));
         match (snapshot.by_sid(tracked.sid), &ledger.account) {
             (Some(now), Some(before)) if Arc::ptr_eq(now, before) => {}
             (Some(now), _) => {
@@ -340,15 +339,13 @@ impl Gate {
             }
             (None, _) => ledger.forget_account(),
         }
+        true
     }
 
-    /// As [`Gate::bring_up_to`], whatever is latest.
+    /// The ledger, with the account as it is now.
     pub(super) fn current<'a>(&self, tracked: &'a Tracked) -> MutexGuard<'a, Ledger> {
-        let latest = self.source.ask(Source::seq);
         let mut ledger = lock(&tracked.ledger);
-        if let Some(latest) = latest {
-            self.bring_up_to(latest, tracked, &mut ledger);
-        }
+        self.bring_up_to_date(tracked, &mut ledger);
         ledger
     }
 
@@ -356,20 +353,6 @@ impl Gate {
         let hash = self.sessions.hash(account, session);
         let key = self.sessions.shard(hash).find(hash, account, session)?.key;
         Some((self.accounts.get(account)?, key))
-    }
-
-    /// What the permit of a session says that is running already. Its shard is locked.
-    fn admitted(&self, tracked: &Tracked, session: &Session) -> Admitted {
-        let paid = session.meter().and_then(|meter| {
-            lock(&tracked.ledger).minutes.as_ref().map(|minutes| minutes.paid_now(meter))
-        });
-        Admitted {
-            overage: session.overage,
-            repeated: true,
-            since: session.since,
-            expires: self.expires(session),
-            minutes: paid.map(allowance),
-        }
     }
 
     fn expires(&self, session: &Session) -> Moment {
@@ -414,7 +397,7 @@ impl Gate {
         };
         drop((ledger, shard));
         self.subscribers.tell(tracked.sid, now.at(), news);
-        Ok(Renewed { expires, minutes: renewed.map(|(_, paid)| allowance(paid)) })
+        Ok(Renewed { expires, minutes: renewed.map(|(_, paid)| Allowance::of(paid)) })
     }
 
     /// Ends a session, if it is running, and if its owner has this number.
@@ -439,7 +422,7 @@ impl Gate {
     }
 
     /// Ends a session that was taken out of its shard, which is locked, and of which nobody said that it ended.
-    pub(super) fn lose(&self, session: Box<Session>, now: Moment, how: How) -> Ended {
+    pub(super) fn lose(&self, session: Session, now: Moment, how: How) -> Ended {
         let heard = session.heard();
         // No account is forgotten that has a session.
         let charged = self.accounts.get(session.account).and_then(|tracked| {
@@ -472,13 +455,5 @@ impl Gate {
             drop(ledger);
             self.accounts.remove(tracked);
         }
-    }
-}
-
-fn allowance(paid: Paid) -> Allowance {
-    Allowance {
-        must_end_by: paid.until,
-        ask_again_at: paid.until.map(|until| until.plus(-Minutes::AHEAD)),
-        is_last: paid.is_last,
     }
 }

@@ -7,6 +7,7 @@ use super::provider::Provider;
 use super::refused::Refused;
 use super::session_id::SessionId;
 use super::signals::{Alarm, Alarms, SignalKind};
+use super::source::Source;
 use super::terms::Terms;
 use super::usage::PeriodUsage;
 use crate::model::account::Account;
@@ -22,8 +23,8 @@ use std::time::Duration;
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Ledger {
-    /// The commit that the limits are as of; `None` when that is to be found out.
-    pub(super) seen: Option<Seq>,
+    /// The commit that the limits are as of, and of which source; `None` when that is to be found out.
+    pub(super) seen: Option<(Arc<Source>, Seq)>,
     pub(super) active: u32,
     /// How many sessions may run; [`UNLIMITED`] for any number, also where the unit is minutes.
     maximum: u32,
@@ -95,7 +96,7 @@ impl Ledger {
     /// That there is no such account.
     pub(super) fn forget_account(&mut self) {
         *self = Self {
-            seen: self.seen,
+            seen: self.seen.take(),
             active: self.active,
             minutes: self.minutes.take(),
             ..Self::new(Arc::clone(&self.terms))

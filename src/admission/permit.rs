@@ -1,6 +1,7 @@
 //! What is held of a session that may run.
 
 use super::ended::{Ended, How};
+use super::minutes::{Minutes, Paid};
 use super::moment::Moment;
 use super::session_id::SessionId;
 use super::sessions::{Key, Session};
@@ -20,7 +21,11 @@ pub struct Permit {
     key: Key,
     /// The session is this permit's as long as the session's owner has this number.
     owner: u32,
-    admitted: Admitted,
+    overage: bool,
+    repeated: bool,
+    since: Moment,
+    heard: Moment,
+    paid: Option<Paid>,
 }
 
 /// How a session was admitted.
@@ -52,6 +57,16 @@ pub struct Allowance {
     pub is_last: bool,
 }
 
+impl Allowance {
+    pub(super) fn of(paid: Paid) -> Self {
+        Self {
+            must_end_by: paid.until,
+            ask_again_at: paid.until.map(|until| until.plus(-Minutes::AHEAD)),
+            is_last: paid.is_last,
+        }
+    }
+}
+
 /// What renewing a session gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -71,14 +86,36 @@ impl Permit {
     /// The owner's number of those who own nothing.
     pub(super) const NOBODYS: u32 = 0;
 
-    pub(super) fn new(account: Arc<Tracked>, session: &Session, owner: u32, admitted: Admitted) -> Self {
-        Self { account, id: session.id.clone(), key: session.key, owner, admitted }
+    pub(super) fn new(
+        account: Arc<Tracked>,
+        session: &Session,
+        owner: u32,
+        repeated: bool,
+        paid: Option<Paid>,
+    ) -> Self {
+        Self {
+            account,
+            id: session.id.clone(),
+            key: session.key,
+            owner,
+            overage: session.overage,
+            repeated,
+            since: session.since,
+            heard: session.heard(),
+            paid,
+        }
     }
 
     /// How the session was admitted.
     #[must_use]
-    pub fn admitted(&self) -> &Admitted {
-        &self.admitted
+    pub fn admitted(&self) -> Admitted {
+        Admitted {
+            overage: self.overage,
+            repeated: self.repeated,
+            since: self.since,
+            expires: self.heard.after(self.account.gate.options.heartbeat),
+            minutes: self.paid.map(Allowance::of),
+        }
     }
 
     /// The account.
@@ -138,7 +175,7 @@ impl fmt::Debug for Permit {
         f.debug_struct("Permit")
             .field("account", &self.account())
             .field("session", self.session())
-            .field("admitted", &self.admitted)
+            .field("admitted", &self.admitted())
             .finish_non_exhaustive()
     }
 }

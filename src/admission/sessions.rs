@@ -8,6 +8,7 @@ use crate::model::sid::AccountSid;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
+use slab::Slab;
 use std::hash::BuildHasher;
 
 /// Which way a session goes, as seen from the gateway. There is one limit for both together.
@@ -46,6 +47,8 @@ pub(super) struct Session {
 pub(super) struct Key {
     /// Of its account and id.
     hash: u64,
+    /// Where it is in its shard.
+    place: usize,
     /// No other session of its shard has had this number.
     number: u64,
 }
@@ -119,7 +122,9 @@ struct Padded(Mutex<Shard>);
 /// Some of the sessions. It is locked before the ledger of the account.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    table: HashTable<Box<Session>>,
+    sessions: Slab<Session>,
+    /// Where each is.
+    places: HashTable<u32>,
     /// How many sessions it has had.
     number: u64,
     pub(super) tally: Tally,
@@ -183,51 +188,65 @@ impl Sessions {
 
 impl Shard {
     pub(super) fn find(&mut self, hash: u64, account: AccountSid, id: &SessionId) -> Option<&mut Session> {
-        self.table.find_mut(hash, |session| session.is(account, id)).map(|session| &mut **session)
+        let Self { sessions, places, .. } = self;
+        let is_it = |place: &u32| sessions.get(*place as usize).is_some_and(|session| session.is(account, id));
+        let place = *places.find(hash, is_it)?;
+        sessions.get_mut(place as usize)
     }
 
     /// The very session of this key, if it is running.
     pub(super) fn find_by(&mut self, key: Key) -> Option<&mut Session> {
-        self.table.find_mut(key.hash, |session| session.key == key).map(|session| &mut **session)
+        self.sessions.get_mut(key.place).filter(|session| session.key == key)
     }
 
     /// Adds a session that is not there.
     pub(super) fn insert(&mut self, hash: u64, new: NewSession) -> &mut Session {
         let NewSession { account, id, provider, since, heard, direction, overage, meter } = new;
         self.number += 1;
-        let session = Box::new(Session {
+        let place = self.sessions.vacant_key();
+        let session = Session {
             account,
             id,
             provider,
             since,
             direction,
             overage,
-            key: Key { hash, number: self.number },
+            key: Key { hash, place, number: self.number },
             heard: heard.run,
             owner: 1,
             meter: meter.and_then(|meter| u32::try_from(meter).ok()).unwrap_or(NO_METER),
             generation: self.generation,
             found: 0,
+        };
+        let Self { sessions, places, .. } = self;
+        // There are fewer than a `u32` can tell: each takes a hundred bytes.
+        places.insert_unique(hash, place as u32, |place| {
+            sessions.get(*place as usize).map_or(hash, |session| session.key.hash)
         });
-        self.table.insert_unique(hash, session, |session| session.key.hash).into_mut()
+        sessions.vacant_entry().insert(session)
     }
 
     /// Takes out a session, if it is there and this is so.
-    pub(super) fn remove_if(&mut self, key: Key, is_so: impl Fn(&Session) -> bool) -> Option<Box<Session>> {
-        let entry = self.table.find_entry(key.hash, |session| session.key == key).ok()?;
-        if !is_so(entry.get()) {
-            return None;
+    pub(super) fn remove_if(&mut self, key: Key, is_so: impl Fn(&Session) -> bool) -> Option<Session> {
+        self.find_by(key).filter(|session| is_so(session))?;
+        self.remove(key)
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Session> {
+        if let Ok(entry) = self.places.find_entry(key.hash, |place| *place as usize == key.place) {
+            entry.remove();
         }
-        let (removed, _) = entry.remove();
+        let removed = self.sessions.try_remove(key.place)?;
         self.note_ended(&removed);
-        // What is empty again after a peak is given back, with room left for the next.
-        if self.table.capacity() > Self::SPACIOUS && self.table.len() < self.table.capacity() / 8 {
-            self.table.shrink_to(self.table.len() * 2, |session| session.key.hash);
+        if self.sessions.is_empty() && self.sessions.capacity() > Self::SPACIOUS {
+            // What a peak took is given back when it is over.
+            self.sessions = Slab::new();
+            self.places = HashTable::new();
         }
         Some(removed)
     }
 
-    /// A table below this never gets smaller.
+    /// What takes less than so many sessions is kept for the next.
     const SPACIOUS: usize = 1024;
 
     fn note_ended(&mut self, session: &Session) {
@@ -240,19 +259,20 @@ impl Shard {
 
     /// Takes out all.
     pub(super) fn clear(&mut self) {
-        self.table = HashTable::new();
+        self.sessions = Slab::new();
+        self.places = HashTable::new();
         self.ended = HashTable::new();
     }
 
     /// Takes out those of which this is so.
-    pub(super) fn take_if(&mut self, is_so: impl Fn(&Session) -> bool) -> Vec<Box<Session>> {
-        let taken: Vec<_> = self.table.extract_if(|session| is_so(session)).collect();
-        taken.iter().for_each(|session| self.note_ended(session));
-        taken
+    pub(super) fn take_if(&mut self, is_so: impl Fn(&Session) -> bool) -> Vec<Session> {
+        let them: Vec<Key> =
+            self.sessions.iter().filter(|(_, session)| is_so(session)).map(|(_, session)| session.key).collect();
+        them.into_iter().filter_map(|key| self.remove(key)).collect()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.table.len()
+        self.sessions.len()
     }
 
     /// From now on it is noted what ends.

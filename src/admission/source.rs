@@ -38,11 +38,6 @@ impl Follow {
         Self(ArcSwap::from_pointee(Source::Store(store)))
     }
 
-    /// What `ask` finds out from it.
-    pub(super) fn ask<T>(&self, ask: impl FnOnce(&Source) -> T) -> T {
-        ask(&self.0.load())
-    }
-
     /// The source, to be held for a while.
     pub(super) fn hold(&self) -> Arc<Source> {
         self.0.load_full()

@@ -2,7 +2,9 @@
 
 use super::gate::Gate;
 use super::ledger::Ledger;
-use super::sync::Mutex;
+use super::minutes::Paid;
+use super::sessions::Session;
+use super::sync::{Mutex, lock};
 use super::terms::Terms;
 use crate::model::sid::AccountSid;
 use arc_swap::ArcSwap;
@@ -24,6 +26,12 @@ pub(super) struct Tracked {
 impl Tracked {
     pub(super) fn new(sid: AccountSid, terms: Arc<Terms>, gate: Arc<Gate>) -> Self {
         Self { gate, sid, ledger: Mutex::new(Ledger::new(terms)) }
+    }
+
+    /// What a session of it is paid for, if it is metered.
+    pub(super) fn paid(&self, session: &Session) -> Option<Paid> {
+        let meter = session.meter()?;
+        lock(&self.ledger).minutes.as_ref().map(|minutes| minutes.paid_now(meter))
     }
 }
 
