@@ -308,6 +308,7 @@ impl Gate {
     }
 
     /// What is counted of an account that there is.
+    #[inline]
     pub(super) fn tracked(self: &Arc<Self>, sid: AccountSid) -> Result<Arc<Tracked>, Refused> {
         if let Some(tracked) = self.accounts.get(sid) {
             return Ok(tracked);
@@ -321,12 +322,15 @@ impl Gate {
     }
 
     /// Takes the account over as it is now, if it may have changed since it was looked at; whether that is known.
+    #[inline]
     pub(super) fn bring_up_to_date(&self, tracked: &Tracked, ledger: &mut Ledger) -> bool {
-        if let Some((source, seen)) = &ledger.seen
-            && source.seq().is_some_and(|latest| latest <= *seen)
-        {
-            return true;
+        match &ledger.seen {
+            Some((source, seen)) if source.seq().is_some_and(|latest| latest <= *seen) => true,
+            _ => self.look_again(tracked, ledger),
         }
+    }
+
+    fn look_again(&self, tracked: &Tracked, ledger: &mut Ledger) -> bool {
         let source = self.source.hold();
         let Some(snapshot) = source.snapshot() else { return false };
         ledger.seen = Some((source, snapshot.seq()));
@@ -435,6 +439,7 @@ impl Gate {
     }
 
     /// Counts a session down with the service provider that it was counted with, most often that of its account still.
+    #[inline]
     fn leave_provider(&self, session: &Session, ledger: &Ledger) {
         let Some(number) = session.provider else { return };
         match &ledger.provider {

@@ -123,6 +123,7 @@ impl Ledger {
     }
 
     /// Counts a session, if it may start, here and with the service provider, or not at all.
+    #[inline]
     pub(super) fn admit(&mut self, sid: AccountSid, id: &SessionId, now: Moment) -> Result<Counted, Refused> {
         if !self.is_active {
             return Err(self.not_in_service(sid));
@@ -157,6 +158,7 @@ impl Ledger {
         }
     }
 
+    #[inline]
     fn counted(&mut self, meter: Option<(MeterNumber, Paid)>) -> Counted {
         self.active = self.active.saturating_add(1);
         let provider = self.provider.as_ref().map(|provider| provider.number);
@@ -204,6 +206,7 @@ impl Ledger {
     }
 
     /// Ends a session that is counted; how many seconds it was charged.
+    #[inline]
     pub(super) fn end(
         &mut self,
         meter: Option<MeterNumber>,
@@ -229,6 +232,7 @@ impl Ledger {
         Some(u64::try_from(seconds).unwrap_or(0))
     }
 
+    #[inline]
     fn count_down(&mut self) {
         self.active = self.active.saturating_sub(1);
         if self.alarms.any_told() {
@@ -271,11 +275,16 @@ impl Ledger {
     }
 
     /// What there is to tell after something was counted.
+    #[inline]
     pub(super) fn news(&mut self, now: Moment, interval: Duration) -> Vec<SignalKind> {
-        let mut news = Vec::new();
         if self.active < self.quiet_below && !self.is_metered {
-            return news;
+            return Vec::new();
         }
+        self.find_news(now, interval)
+    }
+
+    fn find_news(&mut self, now: Moment, interval: Duration) -> Vec<SignalKind> {
+        let mut news = Vec::new();
         let Self { active, maximum, licensed, .. } = *self;
         if maximum < UNLIMITED {
             let is_near = (near(maximum)..maximum).contains(&active);

@@ -61,11 +61,13 @@ impl Moment {
         self.plus(millis(duration))
     }
 
+    #[inline]
     pub(super) fn plus(self, millis: i64) -> Self {
         Self { wall: self.wall.saturating_add(millis), run: self.run.saturating_add(millis) }
     }
 
     /// The later of the two, by the clock that only runs forward.
+    #[inline]
     pub(super) fn max(self, other: Self) -> Self {
         if other.run > self.run { other } else { self }
     }

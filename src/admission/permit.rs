@@ -86,6 +86,7 @@ impl Permit {
     /// The owner's number of those who own nothing.
     pub(super) const NOBODYS: u32 = 0;
 
+    #[inline]
     pub(super) fn new(
         account: Arc<Tracked>,
         session: &Session,

@@ -47,6 +47,7 @@ impl Provider {
     }
 
     /// Counts a session, if there may be one more; else, how many there are, and may be.
+    #[inline]
     pub(super) fn try_count(&self) -> Result<(), (u32, u32)> {
         let one_more = |word| {
             let ProviderCount { active, maximum } = ProviderCount::of(word);
@@ -66,6 +67,7 @@ impl Provider {
         self.change(|count| ProviderCount { active: count.active.saturating_add(1), ..count });
     }
 
+    #[inline]
     pub(super) fn count_down(&self) {
         self.change(|count| ProviderCount { active: count.active.saturating_sub(1), ..count });
     }

@@ -119,7 +119,7 @@ impl Gate {
             }
             session.hear(now);
             if let Some(number) = reconciliation {
-                session.find_by(number);
+                session.mark_found(number);
             }
             return;
         }
@@ -136,7 +136,7 @@ impl Gate {
         match self.adopt(&mut shard, hash, &tracked, live, now) {
             Some(session) => {
                 if let Some(number) = reconciliation {
-                    session.find_by(number);
+                    session.mark_found(number);
                 }
                 report.adopted.push(key);
             }

@@ -70,6 +70,7 @@ pub(super) struct NewSession {
 
 impl Session {
     /// When it was heard of last.
+    #[inline]
     pub(super) fn heard(&self) -> Moment {
         self.since.plus(self.heard.saturating_sub(self.since.run))
     }
@@ -85,6 +86,7 @@ impl Session {
         self.owner
     }
 
+    #[inline]
     pub(super) fn meter(&self) -> Option<MeterNumber> {
         if self.meter == NO_METER { None } else { usize::try_from(self.meter).ok() }
     }
@@ -93,7 +95,7 @@ impl Session {
         self.meter = u32::try_from(meter).unwrap_or(NO_METER);
     }
 
-    pub(super) fn find_by(&mut self, reconciliation: u32) {
+    pub(super) fn mark_found(&mut self, reconciliation: u32) {
         self.found = reconciliation;
     }
 
@@ -102,6 +104,7 @@ impl Session {
         self.generation < reconciliation && self.found != reconciliation
     }
 
+    #[inline]
     fn is(&self, account: AccountSid, id: &SessionId) -> bool {
         self.account == account && self.id == *id
     }
@@ -166,16 +169,19 @@ impl Sessions {
         Self { shards, hasher: RandomState::default() }
     }
 
+    #[inline]
     pub(super) fn hash(&self, account: AccountSid, id: &SessionId) -> u64 {
         self.hasher.hash_one((account, id.as_bytes()))
     }
 
     /// The shard of what has this hash. The table goes by its other bits.
+    #[inline]
     pub(super) fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
         let place = usize::try_from(hash >> 32).unwrap_or_default() % self.shards.len();
         lock(&self.shards[place].0)
     }
 
+    #[inline]
     pub(super) fn shard_of(&self, key: Key) -> MutexGuard<'_, Shard> {
         self.shard(key.hash)
     }
@@ -187,6 +193,7 @@ impl Sessions {
 }
 
 impl Shard {
+    #[inline]
     pub(super) fn find(&mut self, hash: u64, account: AccountSid, id: &SessionId) -> Option<&mut Session> {
         let Self { sessions, places, .. } = self;
         let is_it = |place: &u32| sessions.get(*place as usize).is_some_and(|session| session.is(account, id));
@@ -195,11 +202,13 @@ impl Shard {
     }
 
     /// The very session of this key, if it is running.
+    #[inline]
     pub(super) fn find_by(&mut self, key: Key) -> Option<&mut Session> {
         self.sessions.get_mut(key.place).filter(|session| session.key == key)
     }
 
     /// Adds a session that is not there.
+    #[inline]
     pub(super) fn insert(&mut self, hash: u64, new: NewSession) -> &mut Session {
         let NewSession { account, id, provider, since, heard, direction, overage, meter } = new;
         self.number += 1;
@@ -227,11 +236,13 @@ impl Shard {
     }
 
     /// Takes out a session, if it is there and this is so.
+    #[inline]
     pub(super) fn remove_if(&mut self, key: Key, is_so: impl Fn(&Session) -> bool) -> Option<Session> {
         self.find_by(key).filter(|session| is_so(session))?;
         self.remove(key)
     }
 
+    #[inline]
     fn remove(&mut self, key: Key) -> Option<Session> {
         if let Ok(entry) = self.places.find_entry(key.hash, |place| *place as usize == key.place) {
             entry.remove();
@@ -249,6 +260,7 @@ impl Shard {
     /// What takes less than so many sessions is kept for the next.
     const SPACIOUS: usize = 1024;
 
+    #[inline]
     fn note_ended(&mut self, session: &Session) {
         if self.watchers > 0 {
             let Session { account, key: Key { hash, .. }, .. } = *session;

@@ -121,10 +121,14 @@ impl Subscribers {
         Signals(receiver)
     }
 
+    #[inline]
     pub(super) fn tell(&self, account: AccountSid, at: Timestamp, kinds: Vec<SignalKind>) {
-        if kinds.is_empty() {
-            return;
+        if !kinds.is_empty() {
+            self.tell_all(account, at, kinds);
         }
+    }
+
+    fn tell_all(&self, account: AccountSid, at: Timestamp, kinds: Vec<SignalKind>) {
         let senders = self.senders.read().unwrap_or_else(PoisonError::into_inner);
         for kind in kinds {
             let signal = Signal { account, at, kind };

@@ -14,6 +14,7 @@ pub(super) enum Source {
 
 impl Source {
     /// The number of the latest commit; `None` when nothing is known.
+    #[inline]
     pub(super) fn seq(&self) -> Option<Seq> {
         match self {
             Self::Store(store) => store.live_seq(),
