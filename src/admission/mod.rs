@@ -47,6 +47,8 @@ mod ended;
 mod flush;
 mod gate;
 mod increments;
+#[cfg(all(test, gateway_accounts_loom))]
+mod interleavings;
 mod keeper;
 mod ledger;
 mod live;

@@ -1,5 +1,9 @@
 //! Admission, as a call router sees it.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
+mod leaks;
+mod limits;
+mod minutes;
 mod model;
+mod signals;
 mod world;

@@ -37,10 +37,6 @@ pub(crate) fn provider(n: u8) -> ServiceProviderSid {
     format!("51f4233a-4559-4b8c-a527-0000000000{n:02}").parse().unwrap()
 }
 
-pub(crate) fn minutes(maximum: u32) -> Unit {
-    Unit::minutes(maximum)
-}
-
 pub(crate) fn unlimited(kind: UnitKind) -> Unit {
     Unit { kind, maximum: Limit::Unlimited }
 }
@@ -117,6 +113,12 @@ impl World {
     #[track_caller]
     pub(crate) fn start(&self, account: AccountSid, session: &str) {
         self.admit(account, session).unwrap().leave();
+    }
+
+    /// Ends one session, and starts another.
+    pub(crate) fn start_after_release(&self, account: AccountSid, ends: &str, begins: &str) {
+        self.admission.release(account, &id(ends), self.now()).unwrap();
+        self.start(account, begins);
     }
 
     pub(crate) fn live(&self, account: AccountSid, session: &str) -> LiveSession {
