@@ -1,6 +1,8 @@
 //! Admission, as a call router sees it.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
+#[cfg(feature = "file")]
+mod day;
 mod leaks;
 mod limits;
 mod minutes;
