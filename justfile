@@ -1,11 +1,11 @@
 # `just ci` is what continuous integration runs; `just check` is the same for any toolchain.
 
-features := "file testkit jambonz sealing keys webhooks http_v1"
+features := "file testkit jambonz sealing keys admission webhooks http_v1"
 
 default: check
 
 # All checks, and that the toolchain is the one Cargo.toml promises.
-ci: rust-version check interop fuzz
+ci: rust-version check interleavings day interop fuzz
 
 check: format clippy test doc examples licences
 
@@ -29,7 +29,7 @@ doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
 
 # Each example prints what is recorded.
-examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt") (expect "api_keys" "examples/output/api_keys.txt") \
+examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt") (expect "api_keys" "examples/output/api_keys.txt") (expect "admission" "examples/output/admission.txt") \
     (expect "sign_webhook" "examples/output/sign_webhook.txt") (expect "verify_webhook" "examples/output/verify_webhook.txt") \
     (expect "registration_webhook" "examples/output/registration_webhook.txt")
 
@@ -44,6 +44,15 @@ licences:
 # The oldest toolchain that is promised is the one that the checks run on.
 rust-version:
     grep -q "^rust-version = \"$(rustc --version | grep -oE '1\.[0-9]+' | head -1)\"" Cargo.toml
+
+# Every order of the steps of three threads that admit, end and renew sessions, as loom goes through them.
+interleavings:
+    RUSTFLAGS="--cfg gateway_accounts_loom" cargo test --features admission --lib --target-dir target/interleavings \
+        admission::interleavings
+
+# A day of two million calls, with crashes.
+day:
+    cargo test --release --features admission,file,testkit --test admission -- --ignored
 
 # Published clients verify what we sign, and we what they sign. Needs Node.js and Python.
 interop:

@@ -35,7 +35,7 @@
 //! | following changes | [`AccountStore::changes`], [`Change`] |
 //! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
 //! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
-//! | API keys: making them, and who shows one | `KeyToken`, `HashPool`, `Authenticator` (feature `keys`) |
+//! | may this call start, and how many minutes are left | `admission` (feature `admission`), [`MinutesUsed`] |
 //! | API keys (feature `keys`) | `ApiKeys`, `Authenticator`, `KeyToken`; the example `api_keys` |
 //! | calling webhooks, and answering such calls | [`webhooks`] (most of it: feature `webhooks`), [`UrlPolicy`], [`SecretRotation`] |
 //! | keeping secrets sealed in the file (feature `sealing`) | `Keyring` |

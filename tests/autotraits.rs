@@ -39,6 +39,8 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Listing>();
     check::<ManualClock>();
     check::<MemoryStore>();
+    check::<MinutesUsed>();
+    check::<PeriodUse>();
     check::<NewAccount>();
     check::<NoApplications>();
     check::<NoSessions>();
@@ -98,6 +100,28 @@ fn public_types_are_send_sync_and_unpin() {
         check::<HashPool>();
         check::<KeyToken>();
         check::<ParsedToken<'static>>();
+    }
+    #[cfg(feature = "admission")]
+    {
+        use gateway_accounts::admission::*;
+        check::<Admission>();
+        check::<AdmissionOptions>();
+        check::<Admitted>();
+        check::<BillingPeriod>();
+        check::<Ended>();
+        check::<Figures>();
+        check::<Keeper>();
+        check::<Kept>();
+        check::<LiveSession>();
+        check::<Moment>();
+        check::<Permit>();
+        check::<Reconciled>();
+        check::<Reconciliation>();
+        check::<SessionId>();
+        check::<Signal>();
+        check::<Signals>();
+        check::<Terms>();
+        check::<Usage>();
     }
     #[cfg(feature = "webhooks")]
     {
@@ -160,6 +184,16 @@ fn futures_of_keys_move_between_threads() {
     check(authenticator.flush_all());
 }
 
+#[cfg(feature = "admission")]
+#[test]
+fn futures_of_admission_move_between_threads() {
+    use gateway_accounts::admission::*;
+    fn check(_: impl Send) {}
+    let admission = Admission::new(MemoryStore::new());
+    check(admission.flush(Moment::now()));
+    check(admission.subscribe(1).next());
+}
+
 /// An error is as big as its biggest variant, and so is every `Result` that can hold one.
 #[test]
 fn errors_are_small() {
@@ -178,6 +212,7 @@ fn errors_are_small() {
     check::<AccountRecordError>(16);
     check::<ImportStreamError>(64);
     check::<LimitError>(16);
+    check::<MinutesUsedError>(16);
     check::<OrganisationIdError>(24);
     check::<RetryPolicyError>(16);
     check::<SidError>(16);
@@ -193,6 +228,15 @@ fn errors_are_small() {
     check::<WebhookUrlError>(24);
     #[cfg(feature = "sealing")]
     check::<SealingKeyError>(24);
+    #[cfg(feature = "admission")]
+    {
+        use gateway_accounts::admission::*;
+        check::<BillingPeriodError>(24);
+        check::<IncrementError>(16);
+        check::<NotRunning>(0);
+        check::<Refused>(48);
+        check::<SessionIdError>(24);
+    }
     #[cfg(feature = "keys")]
     {
         check::<AuthError>(24);

@@ -1,10 +1,10 @@
 //! Keeping the minutes used in the store.
 
 use super::gate::Admission;
-use super::tracked::Tracked;
 use super::moment::{Moment, millis};
 use super::source::Source;
 use super::sync::lock;
+use super::tracked::Tracked;
 use crate::access::Actor;
 use crate::model::minutes_used::MinutesUsed;
 use crate::model::scope::Scope;

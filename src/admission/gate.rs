@@ -19,8 +19,8 @@ use crate::model::sid::{AccountSid, ServiceProviderSid};
 use crate::model::unit::Limit;
 use crate::store::AccountStore;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 /// Decides whether a session may start, counts those that run, and charges their minutes.
 ///
@@ -180,7 +180,8 @@ impl Admission {
                 meter: counted.meter.map(|(meter, _)| meter),
             };
             let running = shard.insert(hash, new);
-            let permit = Permit::new(tracked, running, running.owner, false, counted.meter.map(|(_, paid)| paid));
+            let permit =
+                Permit::new(tracked, running, running.owner, false, counted.meter.map(|(_, paid)| paid));
             drop(shard);
             gate.subscribers.tell(account, now.at(), news);
             return Ok(permit);
@@ -318,7 +319,9 @@ impl Gate {
         if snapshot.by_sid(sid).is_none() {
             return Err(Refused::UnknownAccount { account: sid });
         }
-        Ok(self.accounts.get_or_add(sid, || Tracked::new(sid, Arc::clone(&self.default_terms), Arc::clone(self))))
+        Ok(self
+            .accounts
+            .get_or_add(sid, || Tracked::new(sid, Arc::clone(&self.default_terms), Arc::clone(self))))
     }
 
     /// Takes the account over as it is now, if it may have changed since it was looked at; whether that is known.

@@ -38,7 +38,8 @@ impl World {
         };
         let snapshot = Snapshot::from_accounts(Seq::START, [Arc::new(account)]).unwrap();
         let store = MemoryStore::starting_from(snapshot, 10);
-        let options = AdmissionOptions::new().heartbeat(Duration::from_secs(60)).reconcile_grace(Duration::ZERO);
+        let options =
+            AdmissionOptions::new().heartbeat(Duration::from_secs(60)).reconcile_grace(Duration::ZERO);
         Self { store: store.clone(), admission: options.start(store) }
     }
 
@@ -110,9 +111,16 @@ fn three(world: &World, each: [fn(&World); 3]) {
 fn no_more_are_admitted_than_may_be() {
     model(|| {
         let world = World::new(Unit::sessions(2));
-        three(&world, [|world| drop(world.admit("a").map(Permit::leave)), |world| drop(world.admit("b").map(Permit::leave)), |world| {
-            drop(world.admit("c").map(Permit::leave));
-        }]);
+        three(
+            &world,
+            [
+                |world| drop(world.admit("a").map(Permit::leave)),
+                |world| drop(world.admit("b").map(Permit::leave)),
+                |world| {
+                    drop(world.admit("c").map(Permit::leave));
+                },
+            ],
+        );
         world.has(2);
     });
 }
@@ -122,9 +130,16 @@ fn no_more_are_admitted_than_may_be() {
 fn a_repeated_session_counts_once() {
     model(|| {
         let world = World::new(Unit::sessions(1));
-        three(&world, [|world| world.admit("a").unwrap().leave(), |world| world.admit("a").unwrap().leave(), |world| {
-            world.admit("a").unwrap().leave();
-        }]);
+        three(
+            &world,
+            [
+                |world| world.admit("a").unwrap().leave(),
+                |world| world.admit("a").unwrap().leave(),
+                |world| {
+                    world.admit("a").unwrap().leave();
+                },
+            ],
+        );
         world.has(1);
         assert!(world.admission.release(World::sid(), &id("a"), at(0)).is_some());
         world.has(0);

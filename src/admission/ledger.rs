@@ -79,7 +79,12 @@ impl Ledger {
     }
 
     /// The account as it is now, with what its service provider and its terms are.
-    pub(super) fn take_account(&mut self, account: Arc<Account>, provider: Option<Arc<Provider>>, terms: Terms) {
+    pub(super) fn take_account(
+        &mut self,
+        account: Arc<Account>,
+        provider: Option<Arc<Provider>>,
+        terms: Terms,
+    ) {
         if *self.terms != terms {
             self.terms = Arc::new(terms);
         }
@@ -165,11 +170,7 @@ impl Ledger {
         Counted { overage: self.active > self.licensed, meter, provider }
     }
 
-    fn begin_meter(
-        &mut self,
-        sid: AccountSid,
-        now: Moment,
-    ) -> Result<(MeterNumber, Paid), Refused> {
+    fn begin_meter(&mut self, sid: AccountSid, now: Moment) -> Result<(MeterNumber, Paid), Refused> {
         let (terms, limit) = (Arc::clone(&self.terms), self.seconds());
         self.minutes().begin(now, &terms, limit).map_err(|used_up| Refused::Minutes {
             account: sid,
@@ -207,12 +208,7 @@ impl Ledger {
 
     /// Ends a session that is counted; how many seconds it was charged.
     #[inline]
-    pub(super) fn end(
-        &mut self,
-        meter: Option<MeterNumber>,
-        
-        now: Moment,
-    ) -> Option<u64> {
+    pub(super) fn end(&mut self, meter: Option<MeterNumber>, now: Moment) -> Option<u64> {
         self.count_down();
         let seconds = self.minutes.as_mut()?.end(meter?, now);
         Some(u64::try_from(seconds).unwrap_or(0))
@@ -222,7 +218,7 @@ impl Ledger {
     pub(super) fn lose(
         &mut self,
         meter: Option<MeterNumber>,
-        
+
         heard: Moment,
         id: &SessionId,
         now: Moment,
@@ -253,8 +249,8 @@ impl Ledger {
     /// What is to be written of the minutes used, if it is not what was written last.
     pub(super) fn use_to_write(&mut self, now: Moment) -> Option<MinutesUsed> {
         let used = self.minutes.as_mut()?.used_by(now);
-        let is_written = self.written.as_ref().is_some_and(|written| written.periods() == used.periods());
-        (!is_written && !(self.written.is_none() && used.periods().is_empty())).then_some(used)
+        let written = self.written.as_ref().map_or(&[][..], |written| written.periods());
+        (written != used.periods()).then_some(used)
     }
 
     /// What is used of the billing period; `None` where minutes are not limited and none were charged.
@@ -285,10 +281,12 @@ impl Ledger {
 
     fn find_news(&mut self, now: Moment, interval: Duration) -> Vec<SignalKind> {
         let mut news = Vec::new();
+        self.rearm();
         let Self { active, maximum, licensed, .. } = *self;
         if maximum < UNLIMITED {
-            let is_near = (near(maximum)..maximum).contains(&active);
-            if self.alarms.is_news(Alarm::SessionsNear, is_near, now.run, interval) {
+            let is_near = active >= near(maximum);
+            // Of one that is reached at once, the next is enough.
+            if self.alarms.is_news(Alarm::SessionsNear, is_near, now.run, interval) && active < maximum {
                 news.push(SignalKind::SessionsNearMaximum { active, maximum });
             }
             if self.alarms.is_news(Alarm::SessionsFull, active >= maximum, now.run, interval) {
@@ -301,10 +299,13 @@ impl Ledger {
         if let (Some(limit), Some(minutes)) = (self.seconds(), &mut self.minutes) {
             let (charged, start) = minutes.charged_in_period(now, &self.terms);
             let is_up = charged + 60 > limit;
+            self.alarms.note_ended(Alarm::MinutesNear, charged * 10 < limit * 7);
+            self.alarms.note_ended(Alarm::MinutesUp, charged * 10 < limit * 9);
             let charged_seconds = u64::try_from(charged).unwrap_or(0);
             let maximum = u32::try_from(limit / 60).unwrap_or(u32::MAX);
             let period_start = Timestamp::from_millis(start);
-            if self.alarms.is_news(Alarm::MinutesNear, charged * 5 >= limit * 4 && !is_up, now.run, interval) {
+            let is_near = charged * 5 >= limit * 4;
+            if self.alarms.is_news(Alarm::MinutesNear, is_near, now.run, interval) && !is_up {
                 news.push(SignalKind::MinutesNearMaximum { charged_seconds, maximum, period_start });
             }
             if self.alarms.is_news(Alarm::MinutesUp, is_up, now.run, interval) {
@@ -331,15 +332,16 @@ impl Ledger {
     /// Notes that limits are not reached any more.
     fn rearm(&mut self) {
         let Self { active, maximum, licensed, .. } = *self;
-        let mut ended = |alarm, has_ended: bool| {
-            if has_ended {
-                self.alarms.is_news(alarm, false, 0, Duration::ZERO);
-            }
-        };
-        ended(Alarm::SessionsNear, active < near(maximum));
-        ended(Alarm::SessionsFull, active < maximum);
-        ended(Alarm::Overage, active <= licensed);
+        let alarms = &mut self.alarms;
+        alarms.note_ended(Alarm::SessionsNear, below(active, near(maximum)));
+        alarms.note_ended(Alarm::SessionsFull, below(active, maximum));
+        alarms.note_ended(Alarm::Overage, below(active, licensed.saturating_add(1)));
     }
+}
+
+/// Whether it is a tenth below, or more, and one at least.
+fn below(active: u32, limit: u32) -> bool {
+    active < limit && u64::from(active) * 10 <= u64::from(limit) * 9
 }
 
 /// From how many on it is 80 % or more.

@@ -2,11 +2,11 @@
 
 use super::ended::{Ended, How};
 use super::gate::{Admission, Gate};
-use super::tracked::Tracked;
 use super::live::LiveSession;
 use super::moment::{Moment, millis};
 use super::session_id::SessionId;
 use super::sessions::{NewSession, Session, Shard};
+use super::tracked::Tracked;
 use crate::model::sid::AccountSid;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -101,7 +101,13 @@ impl Drop for Reconciliation {
 
 impl Gate {
     /// Takes a live session in: of this reconciliation, or after a start.
-    fn take_in(self: &Arc<Self>, live: LiveSession, reconciliation: Option<u32>, now: Moment, report: &mut Reconciled) {
+    fn take_in(
+        self: &Arc<Self>,
+        live: LiveSession,
+        reconciliation: Option<u32>,
+        now: Moment,
+        report: &mut Reconciled,
+    ) {
         let Ok(tracked) = self.tracked(live.account) else {
             report.unknown.push((live.account, live.id));
             return;

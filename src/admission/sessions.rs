@@ -196,7 +196,8 @@ impl Shard {
     #[inline]
     pub(super) fn find(&mut self, hash: u64, account: AccountSid, id: &SessionId) -> Option<&mut Session> {
         let Self { sessions, places, .. } = self;
-        let is_it = |place: &u32| sessions.get(*place as usize).is_some_and(|session| session.is(account, id));
+        let is_it =
+            |place: &u32| sessions.get(*place as usize).is_some_and(|session| session.is(account, id));
         let place = *places.find(hash, is_it)?;
         sessions.get_mut(place as usize)
     }
@@ -278,8 +279,12 @@ impl Shard {
 
     /// Takes out those of which this is so.
     pub(super) fn take_if(&mut self, is_so: impl Fn(&Session) -> bool) -> Vec<Session> {
-        let them: Vec<Key> =
-            self.sessions.iter().filter(|(_, session)| is_so(session)).map(|(_, session)| session.key).collect();
+        let them: Vec<Key> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| is_so(session))
+            .map(|(_, session)| session.key)
+            .collect();
         them.into_iter().filter_map(|key| self.remove(key)).collect()
     }
 
@@ -308,8 +313,8 @@ impl Shard {
         id: &SessionId,
         reconciliation: u32,
     ) -> bool {
-        self.ended.iter_hash(hash).any(|ended| {
-            ended.generation >= reconciliation && ended.account == account && ended.id == *id
-        })
+        self.ended
+            .iter_hash(hash)
+            .any(|ended| ended.generation >= reconciliation && ended.account == account && ended.id == *id)
     }
 }

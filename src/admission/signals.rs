@@ -4,7 +4,7 @@ use super::refused::Refused;
 use super::sync::RwLock;
 use crate::model::sid::AccountSid;
 use crate::model::timestamp::Timestamp;
-use async_channel::{Receiver, Sender, TryRecvError, TrySendError};
+use async_channel::{Receiver, Sender, TrySendError};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +24,8 @@ pub struct Signal {
 /// What is signalled.
 ///
 /// Each kind is told of an account once when it begins, again only when it has ended and begun anew, and at most once in each
-/// interval ([`AdmissionOptions::signal_interval`](super::AdmissionOptions::signal_interval)).
+/// interval. It has ended when the figure is a tenth below what it was told for: so an account that is busy is not told of with
+/// every call. The interval is that of the options ([`AdmissionOptions::signal_interval`](super::AdmissionOptions::signal_interval)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignalKind {
@@ -79,7 +80,7 @@ pub enum SignalKind {
 /// Receives signals. Those that come while it is full are dropped, and counted
 /// ([`Figures::signals_dropped`](super::Figures)): nobody who starts a session ever waits for it.
 #[derive(Debug)]
-pub struct Signals(Receiver<Signal>);
+pub struct Signals(Box<Receiver<Signal>>);
 
 impl Signals {
     /// Waits for the next; `None` when there are no more, as the [`Admission`](super::Admission) is gone.
@@ -94,10 +95,7 @@ impl Signals {
 
     /// The next, if there is one now.
     pub fn try_next(&mut self) -> Option<Signal> {
-        match self.0.try_recv() {
-            Ok(signal) => Some(signal),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
-        }
+        self.0.try_recv().ok()
     }
 }
 
@@ -118,7 +116,7 @@ impl Subscribers {
         let mut senders = self.senders.write().unwrap_or_else(PoisonError::into_inner);
         senders.retain(|sender| !sender.is_closed());
         senders.push(sender);
-        Signals(receiver)
+        Signals(Box::new(receiver))
     }
 
     #[inline]
@@ -177,16 +175,19 @@ impl Alarms {
     /// Whether to tell it now, given whether it is so.
     pub(super) fn is_news(&mut self, alarm: Alarm, is_so: bool, run: i64, interval: Duration) -> bool {
         let place = alarm as usize;
-        if !is_so {
-            self.told &= !(1 << place);
-            return false;
-        }
-        if self.told & 1 << place != 0 || !self.is_due(place, run, interval) {
+        if !is_so || self.told & 1 << place != 0 || !self.is_due(place, run, interval) {
             return false;
         }
         self.told |= 1 << place;
         self.last[place] = run;
         true
+    }
+
+    /// Notes whether it has ended, so that it is news when it begins again.
+    pub(super) fn note_ended(&mut self, alarm: Alarm, has_ended: bool) {
+        if has_ended {
+            self.told &= !(1 << alarm as usize);
+        }
     }
 
     /// Whether anything was told that has not ended since.

@@ -119,7 +119,8 @@ impl Admission {
             .filter(|(active, _)| *active > 0)
             .collect();
         running.sort_unstable_by(|(a, one), (b, other)| b.cmp(a).then(one.sid.cmp(&other.sid)));
-        let top = running.iter().filter_map(|(_, tracked)| usage(tracked, &mut self.gate().current(tracked), now));
+        let top =
+            running.iter().filter_map(|(_, tracked)| usage(tracked, &mut self.gate().current(tracked), now));
         top.take(most).collect()
     }
 

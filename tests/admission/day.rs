@@ -6,10 +6,10 @@
 
 use crate::world::{START, admin, id, secs};
 use futures_lite::future::block_on;
-use gateway_accounts::admission::{Admission, AdmissionOptions, Direction, LiveSession, Moment, SessionId, Terms};
-use gateway_accounts::{
-    AccountPatch, AccountSid, AccountStore, Accounts, FileStore, Limit, Timestamp, Unit,
+use gateway_accounts::admission::{
+    Admission, AdmissionOptions, Direction, LiveSession, Moment, SessionId, Terms,
 };
+use gateway_accounts::{AccountPatch, AccountSid, AccountStore, Accounts, FileStore, Limit, Timestamp, Unit};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::cmp::Reverse;
@@ -86,8 +86,10 @@ impl Day {
         let accounts = (0..ACCOUNTS).map(|n| {
             // Half of them are limited by sessions, half by minutes, of which there are enough for the day.
             let unit = if n % 2 == 0 { Unit::sessions(60) } else { Unit::minutes(10_000_000) };
-            let draft =
-                AccountPatch::new().name(format!("Customer {n}")).unit(unit).licensed_sessions(Limit::AtMost(50));
+            let draft = AccountPatch::new()
+                .name(format!("Customer {n}"))
+                .unit(unit)
+                .licensed_sessions(Limit::AtMost(50));
             block_on(front_desk.create(&admin(), draft)).unwrap().sid()
         });
         let accounts = accounts.collect();
@@ -194,7 +196,8 @@ impl Day {
             }
         }
         let at = |millis: i64| moment(millis).at();
-        let session = |call: &Call| LiveSession::new(self.accounts[call.account], call.id.clone(), at(call.since));
+        let session =
+            |call: &Call| LiveSession::new(self.accounts[call.account], call.id.clone(), at(call.since));
         let live = self.live.values().map(session);
         let ended = self.ended.iter().map(|(call, end)| session(call).ended(at(*end)));
         let report = self.admission.adopt(live.chain(ended), moment(now));
@@ -204,9 +207,10 @@ impl Day {
 
     fn reconcile(&self, now: i64) {
         let at = |millis: i64| moment(millis).at();
-        let live = self.live.values().map(|call| {
-            LiveSession::new(self.accounts[call.account], call.id.clone(), at(call.since))
-        });
+        let live = self
+            .live
+            .values()
+            .map(|call| LiveSession::new(self.accounts[call.account], call.id.clone(), at(call.since)));
         let report = self.admission.reconcile(live, moment(now));
         assert_eq!((report.known, report.adopted.len(), report.freed.len()), (self.live.len(), 0, 0));
         assert!(self.admission.expire(moment(now)).is_empty());

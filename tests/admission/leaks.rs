@@ -60,7 +60,10 @@ fn who_is_not_heard_of_expires() {
     let ended = world.admission.expire(world.now());
     assert_eq!(ended.len(), 1);
     // It is charged until it was heard of, which is when it began.
-    assert_eq!((ended[0].session(), ended[0].how(), ended[0].charged_seconds()), (&id("silent"), How::Expired, Some(0)));
+    assert_eq!(
+        (ended[0].session(), ended[0].how(), ended[0].charged_seconds()),
+        (&id("silent"), How::Expired, Some(0))
+    );
     assert_eq!(world.admission.running(account), 1);
     assert!(world.admission.renew(account, &id("silent"), world.now()).is_err());
 

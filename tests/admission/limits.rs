@@ -51,7 +51,10 @@ fn a_refusal_tells_the_figures() {
     let globex = world.create("Globex", Unit::minutes(1), Limit::AtMost(9));
     world.start(acme, "1");
     world.start(globex, "1");
-    assert_eq!(world.admit(acme, "2").unwrap_err(), Refused::Sessions { account: acme, active: 1, maximum: 1 });
+    assert_eq!(
+        world.admit(acme, "2").unwrap_err(),
+        Refused::Sessions { account: acme, active: 1, maximum: 1 }
+    );
     match world.admit(globex, "2").unwrap_err() {
         Refused::Minutes { charged_seconds: 60, maximum: 1, period_ends, .. } => {
             assert_eq!(period_ends.to_string(), "2026-12-01T00:00:00.000Z");
@@ -150,7 +153,9 @@ fn a_service_provider_is_counted_with_its_accounts_or_not_at_all() {
     world.admission.limit_service_provider(one, Limit::AtMost(2));
     world.start(globex, "1");
     match world.admit(globex, "2").unwrap_err() {
-        Refused::ServiceProvider { service_provider, active: 2, maximum: 2, .. } => assert_eq!(service_provider, one),
+        Refused::ServiceProvider { service_provider, active: 2, maximum: 2, .. } => {
+            assert_eq!(service_provider, one)
+        }
         refused => panic!("{refused}"),
     }
     assert_eq!((world.admission.running(globex), running(one)), (1, 2));
@@ -184,7 +189,8 @@ fn a_refusal_by_the_service_provider_reserves_nothing() {
 #[test]
 fn an_account_with_running_sessions_is_deleted_only_when_forced() {
     let world = World::new();
-    let accounts = gateway_accounts::Accounts::new(world.store.clone()).with_sessions(world.admission.clone());
+    let accounts =
+        gateway_accounts::Accounts::new(world.store.clone()).with_sessions(world.admission.clone());
     let account = world.trunk("Acme", 2);
     let permit = world.admit(account, "1").unwrap();
     let delete = |how| {

@@ -8,4 +8,6 @@ mod limits;
 mod minutes;
 mod model;
 mod signals;
+#[cfg(feature = "testkit")]
+mod store;
 mod world;

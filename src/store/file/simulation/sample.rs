@@ -159,7 +159,7 @@ impl Writer {
         let dice = &mut self.dice;
         let period = |start| PeriodUse {
             start: Timestamp::from_millis(start),
-            seconds: u64::from(dice.below(100_000)),
+            seconds: dice.below(100_000),
         };
         let periods = periods.map(period).collect();
         Arc::new(MinutesUsed::new(as_of, periods).expect("few, and in order"))
