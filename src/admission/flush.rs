@@ -82,7 +82,11 @@ impl Admission {
                 }
             }
             for (tracked, used) in some {
-                lock(&tracked.ledger).written = Some(Arc::clone(used));
+                let mut ledger = lock(&tracked.ledger);
+                // Another store, if one is followed by now, does not have it.
+                if Arc::ptr_eq(&source, &self.gate().source.hold()) {
+                    ledger.written = Some(Arc::clone(used));
+                }
             }
         }
         Ok(())

@@ -336,7 +336,6 @@ impl Gate {
     fn look_again(&self, tracked: &Tracked, ledger: &mut Ledger) -> bool {
         let source = self.source.hold();
         let Some(snapshot) = source.snapshot() else { return false };
-        ledger.seen = Some((source, snapshot.seq()));
         match (snapshot.by_sid(tracked.sid), &ledger.account) {
             (Some(now), Some(before)) if Arc::ptr_eq(now, before) => {}
             (Some(now), _) => {
@@ -346,6 +345,8 @@ impl Gate {
             }
             (None, _) => ledger.forget_account(),
         }
+        // Last, so that all is done again if asking for the terms panics.
+        ledger.seen = Some((source, snapshot.seq()));
         true
     }
 

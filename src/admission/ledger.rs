@@ -182,7 +182,7 @@ impl Ledger {
 
     /// Counts a session that is running, whatever the limits are.
     pub(super) fn adopt(&mut self, live: &LiveSession, now: Moment) -> Option<Counted> {
-        self.account.as_ref()?;
+        self.account.as_ref().filter(|_| !self.retired)?;
         let meter = self.is_metered.then(|| {
             let (terms, limit) = (Arc::clone(&self.terms), self.seconds());
             self.minutes().adopt(&live.id, live.metered_since(&terms), now, &terms, limit)

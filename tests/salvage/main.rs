@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
 mod keys;
+mod minutes;
 
 use futures_lite::future::block_on;
 use gateway_accounts::{
@@ -49,7 +50,7 @@ fn salvage(bytes: &[u8]) -> (Salvaged, Snapshot) {
 #[track_caller]
 fn check(new: &Path, salvaged: &Salvaged) -> Snapshot {
     let verified = block_on(FileStore::verify(new)).unwrap();
-    assert_eq!((verified.version, verified.torn_tail), (4, None));
+    assert_eq!((verified.version, verified.torn_tail), (5, None));
     assert_eq!((verified.seq, verified.accounts), (salvaged.seq, salvaged.accounts));
     assert_eq!(verified.keys, salvaged.keys);
     assert_eq!(verified.bytes, salvaged.bytes);
@@ -185,7 +186,7 @@ fn of_an_undamaged_file_nothing_is_lost() {
     let file = file();
     let (salvaged, snapshot) = salvage(&file);
     assert!(salvaged.is_everything(), "{salvaged:?}");
-    assert_eq!((salvaged.version, salvaged.seq, salvaged.torn_tail), (Some(4), Seq::new(11), None));
+    assert_eq!((salvaged.version, salvaged.seq, salvaged.torn_tail), (Some(5), Seq::new(11), None));
     assert_eq!(all(&snapshot), opened(&file));
     assert_eq!(format!("{}{}", salvaged.lost, salvaged.left_out), "");
 

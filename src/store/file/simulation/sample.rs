@@ -157,10 +157,7 @@ impl Writer {
         let as_of = Timestamp::from_millis(self.dice.below(2000) as i64);
         let periods = (0..self.dice.index(4)).map(|n| n as i64);
         let dice = &mut self.dice;
-        let period = |start| PeriodUse {
-            start: Timestamp::from_millis(start),
-            seconds: dice.below(100_000),
-        };
+        let period = |start| PeriodUse { start: Timestamp::from_millis(start), seconds: dice.below(100_000) };
         let periods = periods.map(period).collect();
         Arc::new(MinutesUsed::new(as_of, periods).expect("few, and in order"))
     }
