@@ -8,7 +8,7 @@ use super::permit::{Allowance, NotRunning, Permit, Renewed};
 use super::provider::Providers;
 use super::refused::{CODES, Refused};
 use super::session_id::SessionId;
-use super::sessions::{Direction, Key, NewSession, Session, Sessions};
+use super::sessions::{Direction, Key, NewSession, Place, Session, Sessions};
 use super::signals::{Signals, Subscribers};
 use super::source::{Follow, Source};
 use super::sync::{MutexGuard, lock};
@@ -142,13 +142,15 @@ impl Admission {
             let tracked = gate.tracked(account).map_err(refuse)?;
             let hash = gate.sessions.hash(account, &session);
             let mut shard = gate.sessions.shard(hash);
-            if let Some(running) = shard.find(hash, account, &session) {
-                running.hear(now);
-                let paid = tracked.paid(running);
-                let permit = Permit::new(Arc::clone(&tracked), running, Permit::NOBODYS, true, paid);
-                shard.tally.repeated += 1;
-                return Ok(permit);
-            }
+            let place = match shard.place(hash, account, &session) {
+                Place::Taken(running, tally) => {
+                    running.hear(now);
+                    tally.repeated += 1;
+                    let paid = tracked.paid(running);
+                    return Ok(Permit::new(Arc::clone(&tracked), running, Permit::NOBODYS, true, paid));
+                }
+                Place::Free(place) => place,
+            };
             let mut ledger = lock(&tracked.ledger);
             if ledger.retired {
                 continue;
@@ -167,8 +169,8 @@ impl Admission {
             };
             let news = ledger.news(now, gate.options.signal_interval);
             drop(ledger);
-            shard.tally.admitted += 1;
-            shard.tally.overage += u64::from(counted.overage);
+            place.tally.admitted += 1;
+            place.tally.overage += u64::from(counted.overage);
             let new = NewSession {
                 account,
                 id: session,
@@ -179,7 +181,7 @@ impl Admission {
                 overage: counted.overage,
                 meter: counted.meter.map(|(meter, _)| meter),
             };
-            let running = shard.insert(hash, new);
+            let running = place.insert(new);
             let permit =
                 Permit::new(tracked, running, running.owner, false, counted.meter.map(|(_, paid)| paid));
             drop(shard);

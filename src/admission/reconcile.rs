@@ -5,7 +5,7 @@ use super::gate::{Admission, Gate};
 use super::live::LiveSession;
 use super::moment::{Moment, millis};
 use super::session_id::SessionId;
-use super::sessions::{NewSession, Session, Shard};
+use super::sessions::{NewSession, Place, Session, Shard};
 use super::tracked::Tracked;
 use crate::model::sid::AccountSid;
 use std::sync::Arc;
@@ -162,11 +162,10 @@ impl Gate {
         let mut ledger = self.current(tracked);
         let counted = ledger.adopt(&live, now)?;
         drop(ledger);
-        shard.tally.adopted += 1;
         let ago = (now.wall - live.since.as_millis()).max(0);
         let new = NewSession {
             account: tracked.sid,
-            id: live.id,
+            id: live.id.clone(),
             provider: counted.provider,
             since: now.plus(-ago),
             heard: now,
@@ -174,6 +173,13 @@ impl Gate {
             overage: counted.overage,
             meter: counted.meter.map(|(meter, _)| meter),
         };
-        Some(shard.insert(hash, new))
+        Some(match shard.place(hash, tracked.sid, &live.id) {
+            Place::Free(place) => {
+                place.tally.adopted += 1;
+                place.insert(new)
+            }
+            // It was looked for before, and the shard is locked.
+            Place::Taken(session, _) => session,
+        })
     }
 }

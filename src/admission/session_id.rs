@@ -18,7 +18,7 @@ use std::fmt;
 /// assert!(SessionId::parse("").is_err());
 /// assert!(SessionId::parse("two words").is_err());
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(SmallVec<[u8; INLINE]>);
 
 /// So long, an id needs no memory of its own: a UUID as text, as media servers make them, has 36.
@@ -72,8 +72,8 @@ impl SessionId {
         if text.len() > Self::MAX_LEN {
             return Err(SessionIdError::TooLong { length: text.len() });
         }
-        // Most are ASCII, and then there is nothing to decode.
-        if !text.bytes().all(|byte| byte.is_ascii_graphic())
+        // Most are ASCII, and then there is nothing to decode. Looking at all bytes is quicker than stopping early.
+        if !text.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic())
             && let Some((position, character)) =
                 text.char_indices().find(|(_, c)| c.is_whitespace() || c.is_control())
         {
@@ -90,6 +90,14 @@ impl SessionId {
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl Clone for SessionId {
+    #[inline]
+    fn clone(&self) -> Self {
+        // At once, and not byte by byte.
+        Self(SmallVec::from_slice(&self.0))
     }
 }
 

@@ -7,6 +7,7 @@ use super::sync::{Mutex, MutexGuard, lock};
 use crate::model::sid::AccountSid;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::{Entry, VacantEntry};
 use serde::{Deserialize, Serialize};
 use slab::Slab;
 use std::hash::BuildHasher;
@@ -40,6 +41,48 @@ pub(super) struct Session {
     /// The last reconciliation that had begun when it was admitted, and the one that found it.
     generation: u32,
     found: u32,
+}
+
+/// A session, or room for it.
+pub(super) enum Place<'a> {
+    Taken(&'a mut Session, &'a mut Tally),
+    Free(Free<'a>),
+}
+
+/// Room for a session.
+pub(super) struct Free<'a> {
+    hash: u64,
+    sessions: &'a mut Slab<Session>,
+    place: VacantEntry<'a, u32>,
+    number: &'a mut u64,
+    pub(super) tally: &'a mut Tally,
+    generation: u32,
+}
+
+impl<'a> Free<'a> {
+    #[inline]
+    pub(super) fn insert(self, new: NewSession) -> &'a mut Session {
+        let NewSession { account, id, provider, since, heard, direction, overage, meter } = new;
+        *self.number += 1;
+        let vacant = self.sessions.vacant_entry();
+        let key = Key { hash: self.hash, place: vacant.key(), number: *self.number };
+        // There are fewer than a `u32` can tell: each takes a hundred bytes.
+        self.place.insert(key.place as u32);
+        vacant.insert(Session {
+            account,
+            id,
+            provider,
+            since,
+            direction,
+            overage,
+            key,
+            heard: heard.run,
+            owner: 1,
+            meter: meter.and_then(|meter| u32::try_from(meter).ok()).unwrap_or(NO_METER),
+            generation: self.generation,
+            found: 0,
+        })
+    }
 }
 
 /// By which a session is found again, and not taken for another of the same id.
@@ -208,32 +251,20 @@ impl Shard {
         self.sessions.get_mut(key.place).filter(|session| session.key == key)
     }
 
-    /// Adds a session that is not there.
+    /// The session of this id, or room for it.
     #[inline]
-    pub(super) fn insert(&mut self, hash: u64, new: NewSession) -> &mut Session {
-        let NewSession { account, id, provider, since, heard, direction, overage, meter } = new;
-        self.number += 1;
-        let place = self.sessions.vacant_key();
-        let session = Session {
-            account,
-            id,
-            provider,
-            since,
-            direction,
-            overage,
-            key: Key { hash, place, number: self.number },
-            heard: heard.run,
-            owner: 1,
-            meter: meter.and_then(|meter| u32::try_from(meter).ok()).unwrap_or(NO_METER),
-            generation: self.generation,
-            found: 0,
-        };
-        let Self { sessions, places, .. } = self;
-        // There are fewer than a `u32` can tell: each takes a hundred bytes.
-        places.insert_unique(hash, place as u32, |place| {
-            sessions.get(*place as usize).map_or(hash, |session| session.key.hash)
-        });
-        sessions.vacant_entry().insert(session)
+    pub(super) fn place(&mut self, hash: u64, account: AccountSid, id: &SessionId) -> Place<'_> {
+        let Self { sessions, places, number, tally, generation, .. } = self;
+        let at = |place: &u32| sessions.get(*place as usize);
+        let is_it = |place: &u32| at(place).is_some_and(|session| session.is(account, id));
+        let hash_of = |place: &u32| at(place).map_or(hash, |session| session.key.hash);
+        match places.entry(hash, is_it, hash_of) {
+            // There is one, as `is_it` has just found.
+            Entry::Occupied(taken) => Place::Taken(&mut sessions[*taken.get() as usize], tally),
+            Entry::Vacant(place) => {
+                Place::Free(Free { hash, sessions, place, number, tally, generation: *generation })
+            }
+        }
     }
 
     /// Takes out a session, if it is there and this is so.
