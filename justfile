@@ -47,7 +47,7 @@ rust-version:
 
 # Every order of the steps of three threads that admit, end and renew sessions, as loom goes through them.
 interleavings:
-    RUSTFLAGS="--cfg gateway_accounts_loom" cargo test --features admission --lib --target-dir target/interleavings \
+    RUSTFLAGS="--cfg gateway_accounts_loom" cargo test --release --features admission --lib --target-dir target/interleavings \
         admission::interleavings
 
 # A day of two million calls, with crashes.

@@ -36,7 +36,13 @@ impl World {
             minutes_used: None,
             ..full()
         };
-        let snapshot = Snapshot::from_accounts(Seq::START, [Arc::new(account)]).unwrap();
+        let other = Account {
+            sid: Self::other(),
+            name: "Globex".parse().unwrap(),
+            sip_realm: None,
+            ..account.clone()
+        };
+        let snapshot = Snapshot::from_accounts(Seq::START, [account, other].map(Arc::new)).unwrap();
         let store = MemoryStore::starting_from(snapshot, 10);
         let options =
             AdmissionOptions::new().heartbeat(Duration::from_secs(60)).reconcile_grace(Duration::ZERO);
@@ -45,6 +51,11 @@ impl World {
 
     fn sid() -> AccountSid {
         full().sid()
+    }
+
+    /// Another account of the same service provider.
+    fn other() -> AccountSid {
+        "06b5fe07-1d99-422b-902a-000000000002".parse().unwrap()
     }
 
     fn admit(&self, name: &str) -> Result<Permit, Refused> {
@@ -89,7 +100,6 @@ fn at(seconds: u64) -> Moment {
 
 fn model(check: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
     builder.max_branches = 100_000;
     builder.check(check);
 }
@@ -242,6 +252,61 @@ fn a_reconciliation_frees_and_adopts_what_it_should() {
         begun.join().unwrap();
         finished.join().unwrap();
         world.has(1);
+    });
+}
+
+/// Sessions of two accounts begin and end while their service provider's limit is lowered: those that run stay counted.
+#[test]
+fn a_service_provider_is_counted_over_its_accounts() {
+    model(|| {
+        let world = World::new(Unit::sessions(2));
+        let provider = full().service_provider().unwrap();
+        world.admission.limit_service_provider(provider, Limit::AtMost(1));
+        let start = |world: &World, account| {
+            let permit = world.admission.admit(account, id("a"), Direction::Inbound, at(0));
+            permit.map(Permit::leave).is_ok()
+        };
+        let (one, other, limits) = (world.clone(), world.clone(), world.clone());
+        let one = thread::spawn(move || start(&one, World::sid()));
+        let other = thread::spawn(move || {
+            let started = start(&other, World::other());
+            started && other.admission.release(World::other(), &id("a"), at(0)).is_some()
+        });
+        let before = limits.admission.service_provider_usage(provider);
+        assert!(before.active <= 1);
+        limits.admission.limit_service_provider(provider, Limit::AtMost(0));
+        let (one, _) = (one.join().unwrap(), other.join().unwrap());
+        assert_eq!(world.admission.running(World::sid()), u32::from(one));
+        assert_eq!(world.admission.running(World::other()), 0);
+        assert_eq!(world.admission.service_provider_usage(provider).active, u32::from(one));
+    });
+}
+
+/// Two sessions of two accounts ask for one place: one gets it.
+#[test]
+fn the_last_place_of_a_service_provider_is_taken_once() {
+    model(|| {
+        let world = World::new(Unit::sessions(2));
+        let provider = full().service_provider().unwrap();
+        world.admission.limit_service_provider(provider, Limit::AtMost(1));
+        // In different shards, so that nothing but the service provider brings them together.
+        let of_shard = |account, shard| {
+            let names = ["a", "b", "c", "d", "e", "f", "g", "h"].map(id);
+            let sessions = &world.admission.gate().sessions;
+            let is_in = |name: &SessionId| sessions.place_of(sessions.hash(account, name)) == shard;
+            (account, names.into_iter().find(is_in).unwrap())
+        };
+        let threads = [of_shard(World::sid(), 0), of_shard(World::other(), 1)].map(|(account, name)| {
+            let world = world.clone();
+            thread::spawn(move || {
+                let permit = world.admission.admit(account, name, Direction::Inbound, at(0));
+                assert!(world.admission.service_provider_usage(provider).active <= 1);
+                permit.map(Permit::leave).is_ok()
+            })
+        });
+        let started = threads.map(|thread| thread.join().unwrap());
+        assert_eq!(started.iter().filter(|started| **started).count(), 1);
+        assert_eq!(world.admission.service_provider_usage(provider).active, 1);
     });
 }
 

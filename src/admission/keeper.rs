@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Expires sessions and writes the minutes used, on a thread of its own, every second. For programs whose store needs no
 /// particular executor, as those of this crate; others call [`Admission::expire`] and [`Admission::flush`] themselves.
 ///
-/// When it is stopped or dropped, it writes once more and waits for that.
+/// When it is stopped, it writes once more and waits for that. When it is dropped, it writes once more, and nobody waits.
 #[derive(Debug)]
 pub struct Keeper {
     shared: Arc<Shared>,
@@ -59,8 +59,13 @@ impl Keeper {
     }
 
     /// Stops it, after what is used has been written once more.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
+        let thread = self.thread.take();
         drop(self);
+        if let Some(thread) = thread {
+            // A panic of `tell` is its own affair.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -83,9 +88,5 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         *self.shared.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.wake.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // A panic of `tell` is its own affair.
-            let _ = thread.join();
-        }
     }
 }

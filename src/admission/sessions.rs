@@ -5,6 +5,9 @@ use super::moment::Moment;
 use super::session_id::SessionId;
 use super::sync::{Mutex, MutexGuard, lock};
 use crate::model::sid::AccountSid;
+#[cfg(gateway_accounts_loom)]
+use foldhash::quality::FixedState as RandomState;
+#[cfg(not(gateway_accounts_loom))]
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, VacantEntry};
@@ -205,7 +208,7 @@ pub(super) struct Tally {
 
 impl Sessions {
     /// How many shards: enough for some dozen threads to hardly meet.
-    const SHARDS: usize = if cfg!(gateway_accounts_loom) { 1 } else { 64 };
+    const SHARDS: usize = if cfg!(gateway_accounts_loom) { 2 } else { 64 };
 
     pub(super) fn new() -> Self {
         let shards = (0..Self::SHARDS).map(|_| Padded(Mutex::new(Shard::default()))).collect();
@@ -220,8 +223,12 @@ impl Sessions {
     /// The shard of what has this hash. The table goes by its other bits.
     #[inline]
     pub(super) fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        let place = usize::try_from(hash >> 32).unwrap_or_default() % self.shards.len();
-        lock(&self.shards[place].0)
+        lock(&self.shards[self.place_of(hash)].0)
+    }
+
+    #[inline]
+    pub(super) fn place_of(&self, hash: u64) -> usize {
+        usize::try_from(hash >> 32).unwrap_or_default() % self.shards.len()
     }
 
     #[inline]

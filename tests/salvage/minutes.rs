@@ -50,9 +50,13 @@ fn applied(lines: &[&[u8]]) -> BTreeMap<String, Option<u64>> {
         for event in json["events"].as_array().into_iter().flatten() {
             let (kind, value) = event.as_object().unwrap().iter().next().unwrap();
             match kind.as_str() {
-                "replaced" => drop(accounts.entry(sid(value)).or_default()),
+                "replaced" => {
+                    accounts.entry(sid(value)).or_default();
+                }
                 "minutes_used" => {
-                    drop(accounts.get_mut(&sid(value)).map(|used| *used = seconds(&value["used"])))
+                    if let Some(used) = accounts.get_mut(&sid(value)) {
+                        *used = seconds(&value["used"]);
+                    }
                 }
                 other => panic!("{other}"),
             }
