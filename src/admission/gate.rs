@@ -119,7 +119,7 @@ impl Admission {
     /// Whether a session may start, and if so, counts it.
     ///
     /// A session that is running already is not counted again, whatever the limits are by now: its permit says so
-    /// ([`Admitted::repeated`]), and ends nothing when it is dropped. So a retransmitted INVITE has the answer of the
+    /// ([`Admitted::repeated`](super::Admitted::repeated)), and ends nothing when it is dropped. So a retransmitted INVITE has the answer of the
     /// first. Ids are those of an account: another account's sessions may have the same.
     ///
     /// An edit that was committed before the call is seen by it.

@@ -138,15 +138,14 @@ impl Gate {
             self.current(&tracked).adopt_ended(&live, ended, now);
             return;
         }
-        let key = (live.account, live.id.clone());
-        match self.adopt(&mut shard, hash, &tracked, live, now) {
+        match self.adopt(&mut shard, hash, &tracked, &live, now) {
             Some(session) => {
                 if let Some(number) = reconciliation {
                     session.mark_found(number);
                 }
-                report.adopted.push(key);
+                report.adopted.push((live.account, live.id));
             }
-            None => report.unknown.push(key),
+            None => report.unknown.push((live.account, live.id)),
         }
     }
 
@@ -156,11 +155,11 @@ impl Gate {
         shard: &'a mut Shard,
         hash: u64,
         tracked: &Tracked,
-        live: LiveSession,
+        live: &LiveSession,
         now: Moment,
     ) -> Option<&'a mut Session> {
         let mut ledger = self.current(tracked);
-        let counted = ledger.adopt(&live, now)?;
+        let counted = ledger.adopt(live, now)?;
         drop(ledger);
         let ago = (now.wall - live.since.as_millis()).max(0);
         let new = NewSession {
