@@ -316,14 +316,18 @@ impl Gate {
         if let Some(tracked) = self.accounts.get(sid) {
             return Ok(tracked);
         }
+        let new = self.untracked(sid)?;
+        Ok(self.accounts.get_or_add(sid, || new))
+    }
+
+    /// An account that there is, and of which nothing is counted yet.
+    pub(super) fn untracked(self: &Arc<Self>, sid: AccountSid) -> Result<Tracked, Refused> {
         let snapshot = self.source.hold().snapshot().ok_or(Refused::Unavailable)?;
         // Nothing is kept of what somebody makes up.
         if snapshot.by_sid(sid).is_none() {
             return Err(Refused::UnknownAccount { account: sid });
         }
-        Ok(self
-            .accounts
-            .get_or_add(sid, || Tracked::new(sid, Arc::clone(&self.default_terms), Arc::clone(self))))
+        Ok(Tracked::new(sid, Arc::clone(&self.default_terms), Arc::clone(self)))
     }
 
     /// Takes the account over as it is now, if it may have changed since it was looked at; whether that is known.

@@ -98,7 +98,11 @@ impl Admission {
     /// What an account uses; `None` when there is no such account.
     #[must_use]
     pub fn usage(&self, account: AccountSid, now: Moment) -> Option<Usage> {
-        let tracked = self.gate().tracked(account).ok()?;
+        // Looking is no reason to keep anything.
+        let tracked = match self.gate().accounts.get(account) {
+            Some(tracked) => tracked,
+            None => Arc::new(self.gate().untracked(account).ok()?),
+        };
         let mut ledger = self.gate().current(&tracked);
         usage(&tracked, &mut ledger, now)
     }

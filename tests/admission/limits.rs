@@ -217,6 +217,8 @@ fn nothing_is_kept_of_accounts_that_do_not_exist() {
         assert!(world.admit(sid, "1").is_err());
         assert!(world.admission.usage(sid, world.now()).is_none());
     }
+    let account = world.create("Acme", Unit::minutes(5), Limit::AtMost(9));
+    assert_eq!(world.charged(account), (0, 0));
     assert_eq!(world.admission.figures(world.now()).accounts, 0);
 }
 
