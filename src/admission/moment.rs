@@ -2,6 +2,7 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::model::timestamp::Timestamp;
+use std::fmt;
 use std::time::Duration;
 
 /// A moment, by the clock on the wall and by one that only runs forward.
@@ -15,7 +16,7 @@ use std::time::Duration;
 /// let now = Moment::now();
 /// assert_eq!(now.after(Duration::from_secs(60)).running() - now.running(), Duration::from_secs(60));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     /// Milliseconds since 1970.
     pub(super) wall: i64,
@@ -70,6 +71,12 @@ impl Moment {
     #[inline]
     pub(super) fn max(self, other: Self) -> Self {
         if other.run > self.run { other } else { self }
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Moment({}, {:?})", self.at(), self.running())
     }
 }
 
