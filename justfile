@@ -5,7 +5,7 @@ features := "file testkit jambonz sealing keys admission webhooks http_v1"
 default: check
 
 # All checks, and that the toolchain is the one Cargo.toml promises.
-ci: rust-version check interleavings day interop fuzz
+ci: rust-version check interleavings interop fuzz
 
 check: format clippy test doc examples licences
 
@@ -50,7 +50,7 @@ interleavings:
     RUSTFLAGS="--cfg gateway_accounts_loom" cargo test --release --features admission --lib --target-dir target/interleavings \
         admission::interleavings
 
-# A day of two million calls, with crashes.
+# A day of two million calls, with crashes: takes minutes. An hour of it is among the tests.
 day:
     cargo test --release --features admission,file,testkit --test admission -- --ignored
 
