@@ -5,7 +5,7 @@ features := "file testkit jambonz sealing keys admission webhooks http_v1"
 default: check
 
 # All checks, and that the toolchain is the one Cargo.toml promises.
-ci: rust-version check interleavings interop fuzz
+ci: rust-version check (interleavings "3") interop fuzz
 
 check: format clippy test doc examples licences
 
@@ -45,9 +45,10 @@ licences:
 rust-version:
     grep -q "^rust-version = \"$(rustc --version | grep -oE '1\.[0-9]+' | head -1)\"" Cargo.toml
 
-# Every order of the steps of three threads that admit, end and renew sessions, as loom goes through them.
-interleavings:
-    RUSTFLAGS="--cfg gateway_accounts_loom" cargo test --release --features admission --lib --target-dir target/interleavings \
+# Every order of the steps of three threads that admit, end and renew sessions, as loom goes through them; or those in which
+# a thread is interrupted so many times at most.
+interleavings preemptions="100":
+    LOOM_MAX_PREEMPTIONS={{preemptions}} RUSTFLAGS="--cfg gateway_accounts_loom" cargo test --features admission --lib --target-dir target/interleavings \
         admission::interleavings
 
 # A day of two million calls, with crashes: takes minutes. An hour of it is among the tests.
