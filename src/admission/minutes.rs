@@ -106,7 +106,7 @@ impl Minutes {
         terms: &Arc<Terms>,
         limit: Option<i64>,
     ) -> Result<(MeterNumber, Paid), UsedUp> {
-        let since = self.told.map_or(now, |told| now.max(told));
+        let since = self.not_before_told(now);
         let mut meter = Meter { since, terms: Arc::clone(terms), charged: 0, runs: !terms.from_answer };
         self.reserve(&mut meter, limit);
         if meter.charged == 0 {
@@ -136,7 +136,7 @@ impl Minutes {
         terms: &Arc<Terms>,
         limit: Option<i64>,
     ) -> (MeterNumber, Paid) {
-        let since = self.told.map_or(now, |told| now.max(told));
+        let since = self.not_before_told(now);
         let mut meter = Meter { since, terms: Arc::clone(terms), charged: 0, runs: true };
         self.reserve(&mut meter, limit);
         let paid = self.paid(&meter, meter.charged == 0);
@@ -172,7 +172,7 @@ impl Minutes {
         let Some(mut meter) = self.meters.get(number).filter(|meter| !meter.runs).cloned() else { return };
         let reserved = meter.charged;
         self.change(&meter, 0, reserved, -1);
-        meter.since = self.told.map_or(now, |told| now.max(told));
+        meter.since = self.not_before_told(now);
         meter.runs = true;
         self.change(&meter, 0, reserved, 1);
         self.put(number, meter);
@@ -232,7 +232,7 @@ impl Minutes {
 
     /// What was charged by this moment: the increments that have begun, without what is reserved beyond them.
     pub(super) fn used_by(&mut self, now: Moment) -> MinutesUsed {
-        let now = self.told.map_or(now, |told| now.max(told));
+        let now = self.not_before_told(now);
         self.told = Some(now);
         self.lost.retain(|_, lost| now.run.saturating_sub(lost.at) < Self::LOST_FOR);
         self.charges.forget_all_but(MinutesUsed::MAX_PERIODS);
@@ -282,6 +282,11 @@ impl Minutes {
     pub(super) fn charged_in_period(&mut self, now: Moment, terms: &Arc<Terms>) -> (i64, i64) {
         let (start, _) = self.calendar.around(terms, now.wall);
         (self.charges.get(start), start)
+    }
+
+    /// The moment, or that of what the store was told last, whichever is later: a caller may have looked at the clock before.
+    fn not_before_told(&self, now: Moment) -> Moment {
+        self.told.map_or(now, |told| now.max(told))
     }
 
     fn put(&mut self, number: MeterNumber, meter: Meter) {

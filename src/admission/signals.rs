@@ -78,7 +78,7 @@ pub enum SignalKind {
 }
 
 /// Receives signals. Those that come while it is full are dropped, and counted
-/// ([`Figures::signals_dropped`](super::Figures)): nobody who starts a session ever waits for it.
+/// ([`Figures::signals_dropped_total`](super::Figures)): nobody who starts a session ever waits for it.
 #[derive(Debug)]
 pub struct Signals(Box<Receiver<Signal>>);
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Live {
     snapshot: ArcSwap<Snapshot>,
-    /// The number of the latest commit that all readers see.
+    /// The number of the latest commit that readers see, or are about to.
     latest: AtomicU64,
     history: Mutex<History>,
     changed: Event,
@@ -97,7 +97,7 @@ impl Live {
         Snapshot::clone(&self.snapshot.load())
     }
 
-    /// The number of the latest commit that had been made visible before the call, or of a later one.
+    /// The number of the latest commit that anybody has seen before the call, or of a later one.
     pub(crate) fn seq(&self) -> Seq {
         Seq::new(self.latest.load(Ordering::Acquire))
     }
@@ -120,8 +120,9 @@ impl Live {
         // whoever has the change finds the snapshot.
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = snapshot.seq().get();
-        let former = self.snapshot.swap(Arc::new(snapshot));
+        // First, so that nobody who has seen the snapshot is told of an older commit.
         self.latest.store(latest, Ordering::Release);
+        let former = self.snapshot.swap(Arc::new(snapshot));
         changes.into_iter().for_each(|change| history.push(change));
         drop(history);
         self.changed.notify(usize::MAX);

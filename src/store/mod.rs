@@ -154,7 +154,9 @@ pub trait AccountStore: Send + Sync + fmt::Debug {
     /// any other. The data plane reads from it.
     fn live(&self) -> Option<Snapshot>;
 
-    /// The number of the commit that [`AccountStore::live`] is as of, told more cheaply than by asking for all of it.
+    /// The number of the commit that [`AccountStore::live`] is as of, told more cheaply than by asking for all of it. It is
+    /// never less than that of a commit that has returned, or of a snapshot that was seen, and may be that of a commit that
+    /// is about to be seen.
     fn live_seq(&self) -> Option<Seq>;
 }
 
