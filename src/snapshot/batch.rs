@@ -85,6 +85,9 @@ impl fmt::Debug for Watcher {
 pub enum Write {
     /// Adds an account. It is stored with [`Revision::FIRST`], whatever revision it carries.
     Create(Arc<Account>),
+    /// Adds an account as it was elsewhere, with its revision, its times and the minutes it has used: for bringing accounts
+    /// from one store into another. What is checked is what is checked of [`Write::Create`], and the event is the same.
+    Restore(Arc<Account>),
     /// Puts this account in the place of the one with its SID. The revision it carries is the one its writer saw;
     /// it is stored with the next.
     Replace(Arc<Account>),
@@ -199,7 +202,7 @@ impl Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// It was added, as it is here.
+    /// It was added, as it is here: at the first revision or, if it was brought from elsewhere, at any.
     Created(Arc<Account>),
     /// It was changed.
     Replaced {

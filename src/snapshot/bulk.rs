@@ -3,7 +3,7 @@
 use super::State;
 use super::batch::Event;
 use super::trie::Entry;
-use crate::model::account::{Account, Revision};
+use crate::model::account::Account;
 use crate::model::sid::{AccountSid, ServiceProviderSid};
 use foldhash::quality::SeedableRandomState;
 use std::hash::BuildHasher;
@@ -38,7 +38,7 @@ impl State {
     pub(super) fn after_creating(&self, events: &[Event]) -> Option<Self> {
         fn created(event: &Event) -> Option<&Arc<Account>> {
             match event {
-                Event::Created(account) if account.revision == Revision::FIRST => Some(account),
+                Event::Created(account) => Some(account),
                 _ => None,
             }
         }

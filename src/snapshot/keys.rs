@@ -21,6 +21,10 @@ pub enum KeyWrite {
         /// How many keys its owner may have with it; [`usize::MAX`] for any number.
         at_most: usize,
     },
+    /// Adds a key as it was elsewhere, with its revision and when it was last used. What is checked is what is checked of
+    /// [`KeyWrite::Add`], but for how many keys its owner has: who brings keys from elsewhere does not refuse some of them
+    /// because fewer are allowed today. The event is the same.
+    Restore(Arc<ApiKey>),
     /// Puts this key in the place of the one with its id, which has the same owner. The revision it carries is the one
     /// its writer saw; it is stored with the next. When the key was last used stays as it is, if that is later.
     Replace(Arc<ApiKey>),
@@ -46,7 +50,7 @@ pub enum KeyWrite {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyEvent {
-    /// It was added, as it is here.
+    /// It was added, as it is here: at the first revision or, if it was brought from elsewhere, at any.
     Added(Arc<ApiKey>),
     /// It was changed.
     Replaced {
@@ -128,6 +132,7 @@ impl State {
                 }
                 KeyEvent::Added(with(key, Revision::FIRST, key.last_used))
             }
+            KeyWrite::Restore(key) => KeyEvent::Added(Arc::clone(key)),
             KeyWrite::Replace(key) => {
                 let before = current(key.id, key.revision)?;
                 let last_used = key.last_used.max(before.last_used);
@@ -147,7 +152,6 @@ impl State {
         };
         match (event, self.key(id)) {
             (KeyEvent::Added(key), _) => {
-                has(Revision::FIRST, key.revision)?;
                 self.check_new_key(key)?;
                 self.insert_key(Arc::clone(key));
             }

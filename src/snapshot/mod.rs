@@ -354,6 +354,7 @@ impl State {
         };
         Ok(Some(match write {
             Write::Create(account) => Event::Created(at_revision(account, Revision::FIRST)),
+            Write::Restore(account) => Event::Created(Arc::clone(account)),
             Write::Replace(account) => {
                 let before = current(account.sid, account.revision)?;
                 Event::Replaced { after: edited(&before, account), before }
@@ -384,7 +385,8 @@ impl State {
 
     /// The state after these writes, but with the same number, and what they did.
     fn after(&self, writes: &[Write]) -> Result<(Self, Vec<Event>), Conflict> {
-        if self.is_worth_bulk(writes.len()) && writes.iter().all(|write| matches!(write, Write::Create(_))) {
+        let creates = |write: &Write| matches!(write, Write::Create(_) | Write::Restore(_));
+        if self.is_worth_bulk(writes.len()) && writes.iter().all(creates) {
             let events: Vec<Event> =
                 writes.iter().filter_map(|write| self.event(write).transpose()).collect::<Result<_, _>>()?;
             if let Some(state) = self.after_creating(&events) {
@@ -413,11 +415,11 @@ impl State {
         };
         let now = self.by_sid(sid).map(|account| account.revision);
         match (event, now) {
-            (Event::Created(account), _) => has(Revision::FIRST, account.revision)?,
             (Event::Replaced { after, .. }, Some(now)) => has(now.next(), after.revision)?,
             (Event::Deleted(account), Some(now)) => has(account.revision, now)?,
+            // A new one has whatever revision it had elsewhere.
+            (Event::Created(_) | Event::Key(_), _) => {}
             (_, None) => return Err(Conflict::Missing { sid }),
-            (Event::Key(_), _) => {}
         }
         match event {
             Event::Created(account) => self.insert(Arc::clone(account)),

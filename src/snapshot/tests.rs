@@ -268,15 +268,28 @@ fn a_big_batch_is_applied_or_refused_as_a_small_one() {
     }
 }
 
-/// A change that another store committed is checked too, however big.
+/// What is brought from elsewhere keeps its revision, also when there is much of it, and also for who follows.
 #[test]
-fn a_big_change_that_creates_at_another_revision_is_refused() {
-    let event = |number| {
-        let account = account(number);
-        Event::Created(Arc::new(Account { revision: Revision::new(1 + number / 9_999), ..account }))
+fn a_big_batch_restores_as_a_small_one() {
+    let restored = |number: u64| {
+        Arc::new(Account {
+            revision: Revision::new(1 + number % 7),
+            ..Account::clone(&Sample::of(number).account())
+        })
     };
-    let batch = batch([]);
-    let change = Change::new(Seq::new(1), batch.actor, batch.at, (0..12_000).map(event).collect());
-    let error = Snapshot::empty().advance(&change).unwrap_err();
-    assert!(matches!(error, AdvanceError::Conflict { source: Conflict::Revision { .. }, .. }), "{error:?}");
+    let writes: Vec<Write> = (0..12_000).map(|number| Write::Restore(restored(number))).collect();
+    let (after, change) = Snapshot::empty().apply(&batch(writes.clone())).unwrap();
+    assert!(Snapshot::empty().0.after_creating(&change.events).is_some(), "else this tests nothing");
+    let mut expected = Snapshot::empty();
+    for write in writes {
+        expected.apply_in_place(&batch([write])).unwrap();
+    }
+    assert_eq!(contents(&after), contents(&expected));
+    assert!((0..12_000).all(|number| after.by_sid(sid(number)) == Some(&restored(number))));
+    assert_eq!(contents(&Snapshot::empty().advance(&change).unwrap()), contents(&after));
+
+    // One that is there already is told.
+    let twice = (0..12_000).chain([17]).map(|number| Write::Restore(restored(number)));
+    let taken = Conflict::Taken { field: Field::AccountSid, sid: sid(17), holder: sid(17) };
+    assert_eq!(Snapshot::empty().apply(&batch(twice)).unwrap_err(), taken);
 }

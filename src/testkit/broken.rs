@@ -1,6 +1,6 @@
 //! Proof that the suite can fail: stores that are broken in one way each, and the checks that find it.
 
-use crate::model::account::Account;
+use crate::model::account::{Account, Revision};
 use crate::model::api_key::{ApiKey, KeyId};
 use crate::model::minutes_used::MinutesUsed;
 use crate::model::name::AccountName;
@@ -150,6 +150,18 @@ enum Bug {
     HistoryWithoutKeys,
     /// Takes a history whose oldest entry is about a key for whole.
     HistoryWholeAtKey,
+    /// Takes what is restored for new.
+    RestoresAsNew,
+    /// Restores no minutes used, and no last use.
+    RestoresUnused,
+    /// Puts what is restored in the place of what is there.
+    RestoresOverOthers,
+    /// Counts the keys of the owner of one that is restored.
+    RestoresFewKeys,
+    /// Tells what was restored as if it were new.
+    FeedTellsNew,
+    /// Keeps no revision of what was restored when it is closed.
+    ForgetsRevisions,
     /// Forgets the keys when it is closed.
     ForgetsKeys,
     /// Forgets when they were used.
@@ -245,6 +257,36 @@ impl BrokenStore {
         match believed.get(&key.id) {
             Some(last_used) => Arc::new(ApiKey { last_used: *last_used, ..ApiKey::clone(&key) }),
             None => key,
+        }
+    }
+
+    /// What it makes of a write that restores something.
+    fn restored(&self, before: &Snapshot, write: &Write) -> Vec<Write> {
+        match (self.bug, write) {
+            (Bug::RestoresAsNew, Write::Restore(account)) => vec![Write::Create(Arc::clone(account))],
+            (Bug::RestoresAsNew, Write::Key(KeyWrite::Restore(key))) => {
+                vec![Write::Key(KeyWrite::Add { key: Arc::clone(key), at_most: usize::MAX })]
+            }
+            (Bug::RestoresUnused, Write::Restore(account)) => {
+                let unused = Account { minutes_used: None, ..Account::clone(account) };
+                vec![Write::Restore(Arc::new(unused))]
+            }
+            (Bug::RestoresUnused, Write::Key(KeyWrite::Restore(key))) => {
+                let unused = ApiKey { last_used: None, ..ApiKey::clone(key) };
+                vec![Write::Key(KeyWrite::Restore(Arc::new(unused)))]
+            }
+            (Bug::RestoresOverOthers, Write::Restore(account)) => {
+                let former = before.by_sid(account.sid);
+                let gone = former.map(|former| Write::Delete { sid: former.sid, expected: former.revision });
+                gone.into_iter().chain([write.clone()]).collect()
+            }
+            (Bug::RestoresOverOthers, Write::Key(KeyWrite::Restore(key))) => {
+                let former = before.key(key.id);
+                let revoke = |former: &ApiKey| KeyWrite::Revoke { id: former.id, expected: former.revision };
+                let gone = former.map(|former| Write::Key(revoke(former)));
+                gone.into_iter().chain([write.clone()]).collect()
+            }
+            _ => vec![write.clone()],
         }
     }
 
@@ -386,6 +428,20 @@ impl BrokenStore {
                 });
                 self.good.commit(writes.fold(Batch::new(admin(), now()), Batch::with)).await
             }
+            Bug::RestoresAsNew | Bug::RestoresUnused | Bug::RestoresOverOthers => {
+                let writes = batch.writes().iter().flat_map(|write| self.restored(&before, write));
+                self.good.commit(writes.fold(Batch::new(admin(), now()), Batch::with)).await
+            }
+            Bug::RestoresFewKeys => {
+                for write in batch.writes() {
+                    if let Write::Key(KeyWrite::Restore(key)) = write
+                        && before.keys_of(key.owner).next().is_some()
+                    {
+                        return Err(Conflict::TooManyKeys { owner: key.owner, at_most: 1 }.into());
+                    }
+                }
+                self.good.commit(batch).await
+            }
             Bug::MinutesNeedAccount => {
                 for write in batch.writes() {
                     if let Write::MinutesUsed { sid, .. } = write
@@ -462,8 +518,12 @@ fn at_current_revision(now: &Snapshot, write: &Write) -> Write {
             let expected = now.key(*id).map_or(*expected, |now| now.revision);
             Write::Key(KeyWrite::Revoke { id: *id, expected })
         }
-        Write::Create(_) | Write::Key(_) | Write::MinutesUsed { .. } => write.clone(),
+        Write::Create(_) | Write::Restore(_) | Write::Key(_) | Write::MinutesUsed { .. } => write.clone(),
     }
+}
+
+fn as_new(account: &Account) -> Account {
+    Account { revision: Revision::FIRST, ..account.clone() }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -557,6 +617,17 @@ impl AccountStore for BrokenStore {
                 Bug::FeedTwice if changes.len() > 1 => changes[1] = Arc::clone(&changes[0]),
                 Bug::StaleChanges => {
                     changes.retain(|change| change.seq <= self.read(Bug::StaleChanges).seq())
+                }
+                Bug::FeedTellsNew => {
+                    for change in changes.iter_mut() {
+                        let mut told = Change::clone(change);
+                        for event in &mut told.events {
+                            if let Event::Created(account) = event {
+                                *account = Arc::new(as_new(account));
+                            }
+                        }
+                        *change = Arc::new(told);
+                    }
                 }
                 Bug::FeedWithoutKeys => {
                     for change in changes.iter_mut() {
@@ -675,6 +746,11 @@ impl Backend for Broken {
                 let accounts = Snapshot::from_accounts(now.seq(), now.iter().cloned()).ok()?;
                 let kept = accounts.with_keys(keys.into_iter().map(|key| unused(key))).ok()?;
                 MemoryStore::starting_from(kept, 5000)
+            }
+            Bug::ForgetsRevisions => {
+                let accounts = now.iter().map(|account| Arc::new(as_new(account)));
+                let accounts = Snapshot::from_accounts(now.seq(), accounts).ok()?;
+                MemoryStore::starting_from(accounts.with_keys(now.keys().cloned()).ok()?, 5000)
             }
             Bug::ForgetsMinutes => {
                 let unused = |account: &Arc<Account>| {
@@ -802,6 +878,19 @@ fn each_bug_is_found_by_its_check() {
         (ForgetsMinutes, minutes_used_are_there_after_reopening, "not the same"),
         (StaleSid, minutes_used_change_nothing_else, "differ"),
         (StaleRealm, minutes_used_change_nothing_else, "differ"),
+        (RestoresAsNew, a_restored_account_is_as_it_was, "tells something else"),
+        (RestoresAsNew, a_restored_key_is_as_it_was, "tells something else"),
+        (RestoresAsNew, one_order_explains_what_concurrent_callers_see, "no one order"),
+        (RestoresUnused, a_restored_account_is_as_it_was, "tells something else"),
+        (RestoresUnused, a_restored_key_is_as_it_was, "tells something else"),
+        (StaleSid, a_restored_account_is_as_it_was, "the account is there"),
+        (StaleKey, a_restored_key_is_as_it_was, "the key is there"),
+        (RestoresFewKeys, a_restored_key_is_as_it_was, "was refused"),
+        (RestoresOverOthers, what_is_restored_takes_nobodys_place, "was accepted"),
+        (HalfBatches, what_is_restored_takes_nobodys_place, "changed something"),
+        (FeedTellsNew, what_was_restored_is_in_the_feed, "can't be followed"),
+        (HistoryWithoutKeys, what_was_restored_is_in_the_feed, "the history of a restored account"),
+        (ForgetsRevisions, what_was_restored_is_there_after_reopening, "not the same after reopening"),
         (UseIsRevision, a_use_changes_nothing_but_when_it_was, "after a use"),
         (UseGoesBack, a_use_changes_nothing_but_when_it_was, "differ"),
         (UseNeedsKey, a_use_changes_nothing_but_when_it_was, "was refused"),

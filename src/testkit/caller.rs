@@ -204,6 +204,11 @@ pub(crate) fn create(account: Account) -> Write {
     Write::Create(Arc::new(account))
 }
 
+/// Brings an account from elsewhere.
+pub(crate) fn restore(account: Account) -> Write {
+    Write::Restore(Arc::new(account))
+}
+
 /// The write of an account that was changed since it was read.
 pub(crate) fn replace(account: Account) -> Write {
     Write::Replace(Arc::new(account))
@@ -220,6 +225,11 @@ pub(crate) fn add_key(key: ApiKey) -> Write {
 
 pub(crate) fn add_key_at_most(key: ApiKey, at_most: usize) -> Write {
     Write::Key(KeyWrite::Add { key: Arc::new(key), at_most })
+}
+
+/// Brings a key from elsewhere.
+pub(crate) fn restore_key(key: ApiKey) -> Write {
+    Write::Key(KeyWrite::Restore(Arc::new(key)))
 }
 
 /// The write of a key that was changed since it was read.

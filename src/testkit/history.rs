@@ -8,7 +8,9 @@
 use crate::model::scope::Scope;
 use crate::snapshot::{Listing, Snapshot};
 use crate::store::{AccountStore, CommitError};
-use crate::testkit::caller::{Caller, add_key, create, delete, replace, replace_key, revoke_key};
+use crate::testkit::caller::{
+    Caller, add_key, create, delete, replace, replace_key, restore, restore_key, revoke_key,
+};
 use crate::testkit::executor::Started;
 use crate::testkit::race::race;
 use crate::testkit::sample::{batch, key_id, sid};
@@ -202,9 +204,11 @@ impl Seen {
             }
             (Operation::Commit(edit), Outcome::Committed(_)) => match edit {
                 Edit::Create(number, _) => drop(self.accounts.insert(*number, 1)),
+                Edit::Restore(number, entry) => drop(self.accounts.insert(*number, entry.revision)),
                 Edit::Replace(number, entry) => drop(self.accounts.insert(*number, entry.revision + 1)),
                 Edit::Delete { number, .. } => drop(self.accounts.remove(number)),
                 Edit::AddKey(number, key) => drop(self.keys.insert(*number, (1, key.owner))),
+                Edit::RestoreKey(number, key) => drop(self.keys.insert(*number, (key.revision, key.owner))),
                 Edit::ReplaceKey(number, key) => {
                     self.keys.insert(*number, (key.revision + 1, key.owner));
                 }
@@ -227,12 +231,20 @@ fn random_operation(numbers: &mut StdRng, stamp: u32, seen: &Seen) -> Operation 
         stamp,
     };
     match numbers.random_range(0..20) {
-        14..16 => Operation::Commit(Edit::AddKey(key, KeyEntry { owner: number, revision: 1, stamp })),
+        14 => Operation::Commit(Edit::AddKey(key, KeyEntry { owner: number, revision: 1, stamp })),
+        15 => {
+            let revision = u64::from(stamp % 5);
+            Operation::Commit(Edit::RestoreKey(key, KeyEntry { owner: number, revision, stamp }))
+        }
         16 => Operation::Commit(Edit::ReplaceKey(key, KeyEntry { owner, revision: key_revision, stamp })),
         17 => Operation::Commit(Edit::RevokeKey { number: key, seen: key_revision }),
         18 => Operation::Key(key),
         19 => Operation::Keys(number),
-        0..4 => Operation::Commit(Edit::Create(number, entry)),
+        0..3 => Operation::Commit(Edit::Create(number, entry)),
+        3 => {
+            let revision = u64::from(stamp % 5);
+            Operation::Commit(Edit::Restore(number, Entry { revision, ..entry }))
+        }
         4..7 => Operation::Commit(Edit::Replace(number, entry)),
         7 => Operation::Commit(Edit::Delete { number, seen: revision }),
         8 => Operation::BySid(number),
@@ -250,12 +262,14 @@ fn random_operation(numbers: &mut StdRng, stamp: u32, seen: &Seen) -> Operation 
 fn commit(store: Caller<'_>, edit: Edit, polls: usize) -> Option<Outcome> {
     let write = match edit {
         Edit::Create(number, entry) => create(entry.to_account(number)),
+        Edit::Restore(number, entry) => restore(entry.to_account(number)),
         Edit::Replace(number, entry) => replace(entry.to_account(number)),
         Edit::Delete { number, seen } => {
             let entry = Entry { revision: seen, name: 0, realm: None, stamp: 0 };
             delete(&entry.to_account(number))
         }
         Edit::AddKey(number, key) => add_key(key.to_key(number)),
+        Edit::RestoreKey(number, key) => restore_key(key.to_key(number)),
         Edit::ReplaceKey(number, key) => replace_key(key.to_key(number)),
         Edit::RevokeKey { number, seen } => {
             revoke_key(&KeyEntry { owner: 0, revision: seen, stamp: 0 }.to_key(number))

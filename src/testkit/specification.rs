@@ -40,13 +40,15 @@ pub(crate) struct KeyEntry {
     pub(crate) stamp: u32,
 }
 
-/// A commit of one write. An entry carries the revision that its writer saw.
+/// A commit of one write. An entry carries the revision that its writer saw or, if it is restored, that it had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edit {
     Create(u64, Entry),
+    Restore(u64, Entry),
     Replace(u64, Entry),
     Delete { number: u64, seen: u64 },
     AddKey(u64, KeyEntry),
+    RestoreKey(u64, KeyEntry),
     ReplaceKey(u64, KeyEntry),
     RevokeKey { number: u64, seen: u64 },
 }
@@ -75,6 +77,9 @@ impl Specification {
                     Edit::Create(number, entry) => {
                         next.accounts.insert(number, Entry { revision: 1, ..entry });
                     }
+                    Edit::Restore(number, entry) => {
+                        next.accounts.insert(number, entry);
+                    }
                     Edit::Replace(number, entry) => {
                         next.accounts.insert(number, Entry { revision: entry.revision + 1, ..entry });
                     }
@@ -84,6 +89,9 @@ impl Specification {
                     }
                     Edit::AddKey(number, key) => {
                         next.keys.insert(number, KeyEntry { revision: 1, ..key });
+                    }
+                    Edit::RestoreKey(number, key) => {
+                        next.keys.insert(number, key);
                     }
                     Edit::ReplaceKey(number, key) => {
                         next.keys.insert(number, KeyEntry { revision: key.revision + 1, ..key });
@@ -111,7 +119,7 @@ impl Specification {
             Some(_) => Vec::new(),
         };
         match edit {
-            Edit::Create(number, entry) => {
+            Edit::Create(number, entry) | Edit::Restore(number, entry) => {
                 let mut reasons = self.taken(number, entry);
                 if self.accounts.contains_key(&number) {
                     reasons.push(Refusal::Taken { field: Field::AccountSid, holder: number });
@@ -124,7 +132,7 @@ impl Specification {
                 reasons
             }
             Edit::Delete { number, seen } => current(number, seen),
-            Edit::AddKey(number, key) => {
+            Edit::AddKey(number, key) | Edit::RestoreKey(number, key) => {
                 let taken = self.keys.contains_key(&number).then_some(Refusal::KeyTaken);
                 let nobodys = (!self.accounts.contains_key(&key.owner)).then_some(Refusal::Missing);
                 taken.into_iter().chain(nobodys).collect()
@@ -231,9 +239,11 @@ impl Refusal {
     #[track_caller]
     pub(crate) fn of_conflict(conflict: &Conflict, edit: Edit) -> Self {
         let (number, seen) = match edit {
-            Edit::Create(number, entry) | Edit::Replace(number, entry) => (number, entry.revision),
+            Edit::Create(number, entry) | Edit::Restore(number, entry) | Edit::Replace(number, entry) => {
+                (number, entry.revision)
+            }
             Edit::Delete { number, seen } => (number, seen),
-            Edit::AddKey(number, key) | Edit::ReplaceKey(number, key) => {
+            Edit::AddKey(number, key) | Edit::RestoreKey(number, key) | Edit::ReplaceKey(number, key) => {
                 return Self::of_key_conflict(conflict, number, key.revision, Some(key.owner));
             }
             Edit::RevokeKey { number, seen } => return Self::of_key_conflict(conflict, number, seen, None),

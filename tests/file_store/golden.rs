@@ -60,7 +60,7 @@ fn was_upgraded(
     assert_eq!(history(store, base), expected);
     block_on(store.close());
     let verified = block_on(options.clone().verify(path)).unwrap();
-    assert_eq!((verified.version, verified.seq, verified.accounts), (5, seq, accounts));
+    assert_eq!((verified.version, verified.seq, verified.accounts), (6, seq, accounts));
     assert_eq!(verified.torn_tail, None);
     let upgraded = fs::read(path).unwrap();
     let store = block_on(options.open(path)).unwrap();
@@ -250,7 +250,7 @@ fn history_5() -> Vec<&'static str> {
 /// What the one of format 4 has, and minutes used: in the base, of an account that is edited later, noted twice, and of an
 /// account that is not there.
 #[test]
-fn a_file_of_format_5_opens() {
+fn a_file_of_format_5_opens_and_is_upgraded() {
     let text = fs::read_to_string(data("accounts-5.log")).unwrap();
     for what in [
         "\"version\":5,\"base\":{\"seq\":20,\"accounts\":7,\"keys\":4}",
@@ -261,9 +261,41 @@ fn a_file_of_format_5_opens() {
     ] {
         assert!(text.contains(what), "{what}");
     }
-    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-5.log", "accounts-5.json");
-    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(37)));
-    assert_eq!(history(&store, 20), history_5());
+    let options = FileStoreOptions::default();
+    let (_folder, path, store) = opens(options.clone(), "accounts-5.log", "accounts-5.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(5), Seq::new(37)));
+    was_upgraded(&store, &path, options, "accounts-5.json", 20, &history_5());
+}
+
+/// What the one of format 5 has, and what was brought from elsewhere.
+fn history_6() -> Vec<&'static str> {
+    let mut history = history_5();
+    history.extend([
+        "38 2026-11-23T20:40:00.000Z admin: +000c +BroughtBrought41 +BroughtBrought42",
+        "39 2026-11-23T20:40:01.000Z admin: +000d",
+        "40 2026-11-23T20:40:02.000Z admin: 000c:41>42 BroughtBrought41:3>4",
+        "41 2026-11-23T20:40:03.000Z admin: -BroughtBrought42 -000d",
+    ]);
+    history
+}
+
+/// What the one of format 5 has, and accounts and keys that were written elsewhere before: as they were, edited, and gone.
+#[test]
+fn a_file_of_format_6_opens() {
+    let text = fs::read_to_string(data("accounts-6.log")).unwrap();
+    for what in [
+        "\"version\":6,\"base\":{\"seq\":20,\"accounts\":7,\"keys\":4}",
+        "{\"created\":{\"account_sid\":\"01a20a21-4604-7b13-ade4-a4f4557f000c\",",
+        "\"seconds\":77}]},\"revision\":41,",
+        "\"revision\":9007199254740993,",
+        "{\"key_added\":{\"key_id\":\"BroughtBrought41\",",
+        "\"last_used\":\"2026-11-23T20:38:31.002Z\",\"revision\":9}",
+    ] {
+        assert!(text.contains(what), "{what}");
+    }
+    let (_folder, path, store) = opens(FileStoreOptions::default(), "accounts-6.log", "accounts-6.json");
+    assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(41)));
+    assert_eq!(history(&store, 20), history_6());
     was_left(&store, &path, &text);
 }
 
@@ -311,11 +343,19 @@ mod sealed {
     }
 
     #[test]
-    fn a_sealed_file_of_format_5_opens() {
-        let text = text("accounts-5-sealed.log");
+    fn a_sealed_file_of_format_5_opens_and_is_upgraded() {
+        text("accounts-5-sealed.log");
         let (_folder, path, store) = opens(options(), "accounts-5-sealed.log", "accounts-5.json");
-        assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(37)));
-        assert_eq!(history(&store, 20), history_5());
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (Some(5), Seq::new(37)));
+        was_upgraded(&store, &path, options(), "accounts-5.json", 20, &history_5());
+    }
+
+    #[test]
+    fn a_sealed_file_of_format_6_opens() {
+        let text = text("accounts-6-sealed.log");
+        let (_folder, path, store) = opens(options(), "accounts-6-sealed.log", "accounts-6.json");
+        assert_eq!((store.opened().upgraded_from, store.opened().seq), (None, Seq::new(41)));
+        assert_eq!(history(&store, 20), history_6());
         was_left(&store, &path, &text);
     }
 }

@@ -254,14 +254,14 @@ fn foreign_files_and_folders_are_left_alone() {
 fn a_newer_format_is_refused() {
     let (_folder, path) = folder();
     // The checksum of the header that the next version would have.
-    let json = br#"{"format":"gateway-accounts","version":6,"colour":"blue"}"#;
+    let json = br#"{"format":"gateway-accounts","version":7,"colour":"blue"}"#;
     let mut file = fs::File::create(&path).unwrap();
     file.write_all(format!("{:08x} ", crc(json)).as_bytes()).unwrap();
     file.write_all(json).unwrap();
     file.write_all(b"\n").unwrap();
     let error = refused(&path);
     assert_eq!(error.kind(), StoreErrorKind::NewerVersion);
-    assert!(error.to_string().contains("version 6"), "{error}");
+    assert!(error.to_string().contains("version 7"), "{error}");
 }
 
 /// CRC-32 by its definition, so that the format is checked against more than the library that writes it.

@@ -23,7 +23,7 @@ fn a_good_file() {
     let (_folder, path) = folder();
     filled(&path, &["Acme", "Globex"]);
     let verified = verify(&path).unwrap();
-    assert_eq!((verified.version, verified.seq, verified.accounts), (5, Seq::new(2), 2));
+    assert_eq!((verified.version, verified.seq, verified.accounts), (6, Seq::new(2), 2));
     assert_eq!((verified.bytes, verified.sealed), (fs::metadata(&path).unwrap().len(), false));
     assert_eq!(verified.torn_tail, None);
 }

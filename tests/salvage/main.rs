@@ -5,6 +5,8 @@
 
 mod keys;
 mod minutes;
+#[cfg(feature = "testkit")]
+mod restored;
 
 use futures_lite::future::block_on;
 use gateway_accounts::{
@@ -50,7 +52,7 @@ fn salvage(bytes: &[u8]) -> (Salvaged, Snapshot) {
 #[track_caller]
 fn check(new: &Path, salvaged: &Salvaged) -> Snapshot {
     let verified = block_on(FileStore::verify(new)).unwrap();
-    assert_eq!((verified.version, verified.torn_tail), (5, None));
+    assert_eq!((verified.version, verified.torn_tail), (6, None));
     assert_eq!((verified.seq, verified.accounts), (salvaged.seq, salvaged.accounts));
     assert_eq!(verified.keys, salvaged.keys);
     assert_eq!(verified.bytes, salvaged.bytes);
@@ -186,7 +188,7 @@ fn of_an_undamaged_file_nothing_is_lost() {
     let file = file();
     let (salvaged, snapshot) = salvage(&file);
     assert!(salvaged.is_everything(), "{salvaged:?}");
-    assert_eq!((salvaged.version, salvaged.seq, salvaged.torn_tail), (Some(5), Seq::new(11), None));
+    assert_eq!((salvaged.version, salvaged.seq, salvaged.torn_tail), (Some(6), Seq::new(11), None));
     assert_eq!(all(&snapshot), opened(&file));
     assert_eq!(format!("{}{}", salvaged.lost, salvaged.left_out), "");
 
@@ -478,7 +480,7 @@ fn what_is_refused() {
     for bytes in [&b""[..], b"dear diary\n", &[0; 5000], b"deadbeef {\"seq\":1}\n"] {
         assert_eq!(refused(bytes).kind(), StoreErrorKind::Foreign, "{bytes:?}");
     }
-    let newer = line(&serde_json::json!({"format": "gateway-accounts", "version": 6}));
+    let newer = line(&serde_json::json!({"format": "gateway-accounts", "version": 7}));
     assert_eq!(refused(&newer).kind(), StoreErrorKind::NewerVersion);
     let at = folder();
     let error = block_on(FileStore::salvage(&at.path, &at.new)).unwrap_err();

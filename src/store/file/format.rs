@@ -3,7 +3,7 @@
 //! A file is lines of text. Each is a checksum, a space, a JSON object, and a line feed:
 //!
 //! ```text
-//! b3bfdda0 {"format":"gateway-accounts","version":5,"base":{"seq":41,"accounts":1,"keys":1},"sealed":false}
+//! 82ea7968 {"format":"gateway-accounts","version":6,"base":{"seq":41,"accounts":1,"keys":1},"sealed":false}
 //! 9f1b20aa {"account":{…}}
 //! 41c7d0b3 {"key":{…}}
 //! 3f0e77b1 {"seq":42,"at":"2026-11-23T20:37:43.000Z","actor":{…},"events":[{"created":{…}}]}
@@ -31,9 +31,13 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The version of the format that is written. Those before it are still read: version 4 had no minutes used, version 3 had no former webhook
+/// The version of the format that is written. Those before it are still read: in version 5 whatever was new had
+/// revision 1, version 4 had no minutes used, version 3 had no former webhook
 /// secrets, version 2 no API keys, and version 1 neither a base nor joined, divided or sealed commits.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
+
+/// From this version on, what is new may have been brought from elsewhere, with its revision.
+pub(super) const RESTORED: u32 = 6;
 
 const FORMAT: &str = "gateway-accounts";
 
@@ -207,9 +211,11 @@ impl<'a> From<&'a Write> for Entry<'a> {
     fn from(write: &'a Write) -> Self {
         match write {
             Write::Create(account) => Self::Created(account, Revision::FIRST),
+            Write::Restore(account) => Self::Created(account, account.revision()),
             Write::Replace(account) => Self::Replaced(account, account.revision().next()),
             Write::Delete { sid, expected } => Self::Deleted(*sid, *expected),
             Write::Key(KeyWrite::Add { key, .. }) => Self::KeyAdded(key, Revision::FIRST),
+            Write::Key(KeyWrite::Restore(key)) => Self::KeyAdded(key, key.revision()),
             Write::Key(KeyWrite::Replace(key)) => Self::KeyReplaced(key, key.revision().next()),
             Write::Key(KeyWrite::Revoke { id, expected }) => Self::KeyRevoked(*id, *expected),
             Write::Key(KeyWrite::Use { id, at }) => Self::KeyUsed(*id, *at),

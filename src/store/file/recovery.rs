@@ -457,7 +457,9 @@ impl Replay {
         let (event, gain) = match event {
             ReadEvent::Created(account) => {
                 let sid = account.sid();
-                fits(sid, Revision::FIRST, account.revision())?;
+                if self.header.version < format::RESTORED {
+                    fits(sid, Revision::FIRST, account.revision())?;
+                }
                 self.accounts.insert(sid, placed(&account))?;
                 (Event::Created(account), i64::from(weight))
             }
@@ -512,7 +514,9 @@ impl Replay {
     fn apply_to_key(&mut self, event: ReadEvent) -> Result<Option<KeyEvent>, LineError> {
         Ok(match event {
             ReadEvent::KeyAdded(key) => {
-                key_fits(key.id(), Revision::FIRST, key.revision())?;
+                if self.header.version < format::RESTORED {
+                    key_fits(key.id(), Revision::FIRST, key.revision())?;
+                }
                 self.add_key(Arc::clone(&key))?;
                 Some(KeyEvent::Added(key))
             }

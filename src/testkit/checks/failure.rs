@@ -9,7 +9,7 @@ use crate::random::SeededRandom;
 use crate::snapshot::{Event, Seq, Snapshot};
 use crate::store::{AccountStore, CommitError, StoreErrorKind};
 use crate::testkit::backend::{Backend, Fresh};
-use crate::testkit::caller::{Caller, content, create, delete, replace};
+use crate::testkit::caller::{Caller, content, create, delete, replace, restore};
 use crate::testkit::executor::block_on;
 use crate::testkit::faults::FaultyStore;
 use crate::testkit::sample::{admin, batch, now, sid};
@@ -40,7 +40,8 @@ pub fn a_failed_commit_happened_whole_or_not_at_all<B: Backend>(backend: &B) {
         let (name, realm) = (numbers.random_range(0..6), Some(numbers.random_range(0..6)));
         let entry = Entry { revision, name, realm, stamp };
         let (edit, write) = match numbers.random_range(0..5) {
-            0 | 1 => (Edit::Create(number, entry), create(entry.to_account(number))),
+            0 => (Edit::Create(number, entry), create(entry.to_account(number))),
+            1 => (Edit::Restore(number, entry), restore(entry.to_account(number))),
             2 | 3 => (Edit::Replace(number, entry), replace(entry.to_account(number))),
             _ => (Edit::Delete { number, seen: revision }, delete(&entry.to_account(number))),
         };

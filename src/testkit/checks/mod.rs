@@ -14,6 +14,7 @@ mod keys;
 mod listing;
 mod minutes;
 mod order;
+mod restore;
 mod revisions;
 mod unique;
 
@@ -91,6 +92,13 @@ macro_rules! __conformance {
                 minutes_used_change_nothing_else
                 an_edit_leaves_the_minutes_used
                 minutes_used_are_there_after_reopening
+            }
+            restore {
+                a_restored_account_is_as_it_was
+                a_restored_key_is_as_it_was
+                what_is_restored_takes_nobodys_place
+                what_was_restored_is_in_the_feed
+                what_was_restored_is_there_after_reopening
             }
             listing {
                 pages_are_complete_and_in_order

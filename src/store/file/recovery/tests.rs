@@ -258,7 +258,11 @@ fn keys_that_do_not_follow_are_damage() {
         ("an id that is taken", format::Entry::KeyAdded(&known, Revision::FIRST), false),
         ("an id that another owner's has", format::Entry::KeyAdded(&admins, Revision::FIRST), false),
         ("an account that is not there", format::Entry::KeyAdded(&nobodys, Revision::FIRST), false),
-        ("a new key that was written before", format::Entry::KeyAdded(&new, Revision::new(2)), false),
+        (
+            "a new key that was written before, elsewhere",
+            format::Entry::KeyAdded(&new, Revision::new(2)),
+            true,
+        ),
         ("a new key", format::Entry::KeyAdded(&new, Revision::FIRST), true),
         ("the same revision", format::Entry::KeyReplaced(&known, Revision::FIRST), false),
         ("two revisions on", format::Entry::KeyReplaced(&second, Revision::new(3)), false),
@@ -297,6 +301,34 @@ fn keys_that_do_not_follow_are_damage() {
         let last = bytes.len() as u64;
         format::write_key(&keys[1], &mut bytes);
         assert_eq!(damage(&bytes, "a base"), (5, last));
+    }
+}
+
+/// What is new may have been brought from elsewhere, but not in a file of a format that did not know of that.
+#[test]
+fn what_was_restored_keeps_its_revision_from_format_6_on() {
+    let account = Arc::new(Account { revision: Revision::new(4), ..Account::clone(&account(1)) });
+    let first = ApiKey::clone(&key(8, Scope::Admin));
+    let key = Arc::new(ApiKey { revision: Revision::new(3), ..first });
+    let table = [
+        (Write::Restore(Arc::clone(&account)), false),
+        (Write::Key(KeyWrite::Restore(Arc::clone(&key))), false),
+        (Write::Create(Arc::clone(&account)), true),
+        (add(&key), true),
+    ];
+    for (write, is_first) in table {
+        for version in [5, 6] {
+            let mut file = File::new(&[], &[]);
+            file.bytes = Header { version, ..Header::new(false) }.line();
+            let line = (2, file.bytes.len() as u64);
+            file.commit(0, &[1], vec![write.clone()]);
+            if version == 6 || is_first {
+                let recovered = read(&file.bytes).unwrap_or_else(|error| panic!("{write:?}: {error:?}"));
+                assert_same(&recovered.snapshot, file.snapshots.last().unwrap(), "restored");
+            } else {
+                assert_eq!(damage(&file.bytes, "format 5"), line, "{write:?}");
+            }
+        }
     }
 }
 
@@ -502,7 +534,7 @@ fn foreign_and_newer_files_are_left_alone() {
     ] {
         assert!(matches!(read(foreign), Err(Unreadable::NotAnAccountFile)), "{foreign:?}");
     }
-    let json = br#"{"format":"gateway-accounts","version":6,"hint":"new"}"#;
+    let json = br#"{"format":"gateway-accounts","version":7,"hint":"new"}"#;
     let newer = [format!("{:08x} ", crc32fast::hash(json)).as_bytes(), json, b"\n"].concat();
-    assert!(matches!(read(&newer), Err(Unreadable::NewerVersion(6))));
+    assert!(matches!(read(&newer), Err(Unreadable::NewerVersion(7))));
 }

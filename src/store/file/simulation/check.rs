@@ -158,7 +158,7 @@ mod tests {
     /// A store that is right passes; one that lacks a commit, has one too many or trims its feed wrongly does not.
     #[test]
     fn it_tells_right_from_wrong() {
-        let mut writer = Writer::new(Dice::new(1));
+        let mut writer = Writer::new(Dice::new(3));
         let (mut course, mut snapshot) = (Course::new(), Snapshot::empty());
         let lives = [2, 3].map(|most| Live::new(Snapshot::empty(), History::new(Seq::START, most)));
         while course.seq() < 6 {

@@ -32,13 +32,16 @@ impl Model {
 
     fn write(&mut self, write: &Write, events: &mut Vec<Event>) -> Result<(), Conflict> {
         let event = match write {
-            Write::Create(account) => {
+            Write::Create(account) | Write::Restore(account) => {
                 let sid = account.sid();
                 if self.accounts.contains_key(&sid) {
                     return Err(Conflict::Taken { field: Field::AccountSid, sid, holder: sid });
                 }
                 self.check_free(account)?;
-                let account = at_revision(account, Revision::FIRST);
+                let account = match write {
+                    Write::Restore(_) => Arc::clone(account),
+                    _ => at_revision(account, Revision::FIRST),
+                };
                 self.accounts.insert(sid, Arc::clone(&account));
                 Event::Created(account)
             }
@@ -82,22 +85,13 @@ impl Model {
     fn write_key(&mut self, write: &KeyWrite) -> Result<Option<KeyEvent>, Conflict> {
         Ok(Some(match write {
             KeyWrite::Add { key, at_most } => {
-                let (id, owner) = (key.id(), key.owner());
+                let owner = key.owner();
                 if self.keys.values().filter(|key| key.owner() == owner).count() >= *at_most {
                     return Err(Conflict::TooManyKeys { owner, at_most: *at_most });
                 }
-                if self.keys.contains_key(&id) {
-                    return Err(Conflict::KeyTaken { id });
-                }
-                if let Scope::Account(sid) = owner
-                    && !self.accounts.contains_key(&sid)
-                {
-                    return Err(Conflict::Missing { sid });
-                }
-                let key = Arc::new(ApiKey { revision: Revision::FIRST, ..ApiKey::clone(key) });
-                self.keys.insert(id, Arc::clone(&key));
-                KeyEvent::Added(key)
+                self.add_key(Arc::new(ApiKey { revision: Revision::FIRST, ..ApiKey::clone(key) }))?
             }
+            KeyWrite::Restore(key) => self.add_key(Arc::clone(key))?,
             KeyWrite::Replace(key) => {
                 let before = self.key_at(key.id(), key.revision())?;
                 if before.owner() != key.owner() {
@@ -123,6 +117,20 @@ impl Model {
                 return Ok(None);
             }
         }))
+    }
+
+    fn add_key(&mut self, key: Arc<ApiKey>) -> Result<KeyEvent, Conflict> {
+        let id = key.id();
+        if self.keys.contains_key(&id) {
+            return Err(Conflict::KeyTaken { id });
+        }
+        if let Scope::Account(sid) = key.owner()
+            && !self.accounts.contains_key(&sid)
+        {
+            return Err(Conflict::Missing { sid });
+        }
+        self.keys.insert(id, Arc::clone(&key));
+        Ok(KeyEvent::Added(key))
     }
 
     fn key_at(&self, id: KeyId, expected: Revision) -> Result<Arc<ApiKey>, Conflict> {

@@ -146,11 +146,19 @@ impl Writer {
             None => Revision::FIRST,
         };
         match (there, self.dice.below(40)) {
+            (_, 14..17) if self.keys && there.is_none() => Write::Restore(Arc::new(self.brought(sid, seen))),
             (Some(_), 0) | (None, 1..) => Write::Create(Arc::new(self.account(sid, revision, seen))),
             (_, 1..9) => Write::Delete { sid, expected: revision },
             (_, 9..14) if self.keys => Write::MinutesUsed { sid, used: self.minutes() },
             _ => Write::Replace(Arc::new(self.account(sid, revision, seen))),
         }
+    }
+
+    /// An account that was written elsewhere before.
+    fn brought(&mut self, sid: AccountSid, seen: &Model) -> Account {
+        let revision = Revision::new(self.dice.below(5));
+        let minutes_used = self.dice.chance(1, 2).then(|| self.minutes());
+        Account { minutes_used, ..self.account(sid, revision, seen) }
     }
 
     fn minutes(&mut self) -> Arc<MinutesUsed> {
@@ -171,6 +179,10 @@ impl Writer {
             None => Revision::FIRST,
         };
         match (there, self.dice.below(40)) {
+            (None, 20..25) => {
+                let revision = Revision::new(self.dice.below(5));
+                KeyWrite::Restore(Arc::new(self.key(id, revision, seen)))
+            }
             (Some(_), 0) | (None, 3..) => {
                 KeyWrite::Add { key: Arc::new(self.key(id, revision, seen)), at_most: KEYS_OF_ONE }
             }
