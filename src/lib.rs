@@ -32,6 +32,7 @@
 //! | showing an account, storing one | [`AccountView`], [`AccountRecord`] |
 //! | the data plane | [`Snapshot`] |
 //! | keeping accounts | [`FileStore`], [`MemoryStore`], [`AccountStore`] |
+//! | moving to another store | [`StoreCopy`], [`Write::Restore`] |
 //! | following changes | [`AccountStore::changes`], [`Change`] |
 //! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
 //! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
@@ -134,11 +135,16 @@ pub use audit::{AuditAction, AuditEntry, AuditedKey, FieldChange};
 // Where accounts are kept.
 #[cfg(feature = "file")]
 pub use store::file::{
-    Backup, FileDamage, FileStore, FileStoreOptions, Findings, LeftOut, Loss, Opened, Salvaged, TornTail,
-    Verified, WhyLeftOut,
+    Backup, FileDamage, FileStore, FileStoreOptions, LeftOut, Loss, Opened, Salvaged, TornTail, Verified,
+    WhyLeftOut,
 };
 pub use store::memory::MemoryStore;
-pub use store::{AccountStore, CommitError, Feed, StoreError, StoreErrorKind};
+pub use store::{AccountStore, CommitError, Feed, Findings, StoreError, StoreErrorKind};
+
+// Moving them from one store into another.
+pub use store::{
+    Copied, CopyConflict, CopyDifference, CopyError, CopyItem, CopyProgress, StoreCopy, WhyNotCopied,
+};
 
 // Keeping their secrets sealed.
 #[cfg(feature = "sealing")]

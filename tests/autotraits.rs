@@ -26,11 +26,17 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Batch>();
     check::<Change>();
     check::<Contract>();
+    check::<Copied>();
+    check::<CopyConflict>();
+    check::<CopyDifference>();
+    check::<CopyItem>();
+    check::<CopyProgress>();
     check::<Event>();
     check::<Feed>();
     check::<Field>();
     check::<FieldAccess>();
     check::<FieldChange>();
+    check::<Findings<CopyConflict>>();
     check::<HistoryEntry>();
     check::<HistoryPage>();
     check::<ImportPhase>();
@@ -80,6 +86,7 @@ fn public_types_are_send_sync_and_unpin() {
     check::<WebhookSecret>();
     check::<WebhookUrl>();
     check::<WhileRunning>();
+    check::<WhyNotCopied>();
     check::<Write>();
     check::<WriteProgress>();
     check::<Box<dyn AccountStore>>();
@@ -169,6 +176,8 @@ fn futures_and_streams_move_between_threads() {
     check(accounts.stream(&actor));
     check(accounts.history(&actor, &AccountHistory::of(sid)));
     check(accounts.import_all(&actor, Vec::new(), |_| {}));
+    let (from, to) = (MemoryStore::new(), MemoryStore::new());
+    check(StoreCopy::new(&from, &to).on_progress(|_| {}).run(&actor, &SystemClock));
     check(accounts.import_stream(&actor, futures_lite::stream::empty(), 10, |_| {}));
 }
 
@@ -205,6 +214,7 @@ fn errors_are_small() {
     check::<Error>(48);
     check::<CommitError>(48);
     check::<Conflict>(48);
+    check::<CopyError>(72);
     check::<AdvanceError>(64);
     check::<Problems>(24);
     check::<RandomError>(16);

@@ -86,7 +86,7 @@ pub enum Write {
     /// Adds an account. It is stored with [`Revision::FIRST`], whatever revision it carries.
     Create(Arc<Account>),
     /// Adds an account as it was elsewhere, with its revision, its times and the minutes it has used: for bringing accounts
-    /// from one store into another. What is checked is what is checked of [`Write::Create`], and the event is the same.
+    /// from one store into another ([`StoreCopy`](crate::StoreCopy)). What is checked is what is checked of [`Write::Create`], and the event is the same.
     Restore(Arc<Account>),
     /// Puts this account in the place of the one with its SID. The revision it carries is the one its writer saw;
     /// it is stored with the next.

@@ -1,12 +1,18 @@
 //! Where accounts are kept.
 
+mod copy;
 mod error;
 #[cfg(feature = "file")]
 pub(crate) mod file;
+mod findings;
 mod live;
 pub(crate) mod memory;
 
+pub use copy::{
+    Copied, CopyConflict, CopyDifference, CopyError, CopyItem, CopyProgress, StoreCopy, WhyNotCopied,
+};
 pub use error::{CommitError, StoreError, StoreErrorKind};
+pub use findings::Findings;
 
 use crate::model::account::Account;
 use crate::model::api_key::{ApiKey, KeyId};

@@ -25,7 +25,7 @@ mod writer;
 pub use backup::Backup;
 pub use log::Opened;
 pub use recovery::{FileDamage, TornTail};
-pub use salvage::{Findings, LeftOut, Loss, Salvaged, WhyLeftOut};
+pub use salvage::{LeftOut, Loss, Salvaged, WhyLeftOut};
 pub use verify::Verified;
 
 use crate::model::account::Account;

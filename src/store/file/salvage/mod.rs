@@ -3,7 +3,7 @@
 mod reading;
 mod report;
 
-pub use report::{Findings, LeftOut, Loss, Salvaged, WhyLeftOut};
+pub use report::{LeftOut, Loss, Salvaged, WhyLeftOut};
 
 use super::disk::{Disk, read_full_at};
 use super::format::{self, Header, NoHeader};
@@ -16,7 +16,7 @@ use crate::model::api_key::ApiKey;
 use crate::model::field::Field;
 use crate::model::scope::Scope;
 use crate::snapshot::{Seq, Snapshot};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Findings, StoreError, StoreErrorKind};
 use reading::{Found, Reading, Unsaved};
 use std::collections::HashMap;
 use std::io;

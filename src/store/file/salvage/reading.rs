@@ -1,6 +1,6 @@
 //! Reading on, past whatever does not read.
 
-use super::report::{Findings, LeftOut, Loss, WhyLeftOut};
+use super::report::{LeftOut, Loss, WhyLeftOut};
 use crate::model::account::Account;
 use crate::model::api_key::ApiKey;
 use crate::model::field::Field;
@@ -15,6 +15,7 @@ use crate::store::file::keys::Keys;
 use crate::store::file::reader::{BadLine, ReadLine, read_lines};
 use crate::store::file::recovery::{TornTail, with_minutes};
 use crate::store::file::secrets::{Boxes, Secrets};
+use crate::store::findings::Findings;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;

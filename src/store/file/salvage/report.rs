@@ -5,6 +5,7 @@ use crate::model::name::AccountName;
 use crate::model::sid::AccountSid;
 use crate::snapshot::Seq;
 use crate::store::file::recovery::TornTail;
+use crate::store::findings::Findings;
 use std::fmt;
 
 /// What was salvaged from a damaged account file into a new one, and what was lost.
@@ -44,60 +45,6 @@ impl Salvaged {
     pub fn is_everything(&self) -> bool {
         let nothing_lost = self.lost.is_empty() && self.torn_tail.is_none();
         nothing_lost && self.left_out.is_empty() && self.keys_left_out == 0
-    }
-}
-
-/// The first of possibly very many findings, and how many more there were.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Findings<T> {
-    /// At most [`Findings::LISTED`].
-    pub first: Vec<T>,
-    /// How many more there were.
-    pub more: u64,
-}
-
-impl<T> Findings<T> {
-    /// How many are listed.
-    pub const LISTED: usize = 1000;
-
-    /// Whether there were none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.first.is_empty()
-    }
-
-    pub(super) fn push(&mut self, finding: T) {
-        if self.first.len() < Self::LISTED {
-            self.first.push(finding);
-        } else {
-            self.more += 1;
-        }
-    }
-}
-
-impl<T> Default for Findings<T> {
-    fn default() -> Self {
-        Self { first: Vec::new(), more: 0 }
-    }
-}
-
-impl<T> Extend<T> for Findings<T> {
-    fn extend<I: IntoIterator<Item = T>>(&mut self, findings: I) {
-        findings.into_iter().for_each(|finding| self.push(finding));
-    }
-}
-
-/// One a line, and at the end how many more there were.
-impl<T: fmt::Display> fmt::Display for Findings<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in &self.first {
-            writeln!(f, "{finding}")?;
-        }
-        if self.more > 0 {
-            writeln!(f, "and {} more", self.more)?;
-        }
-        Ok(())
     }
 }
 
