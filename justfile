@@ -29,7 +29,7 @@ doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
 
 # Each example prints what is recorded.
-examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt") (expect "api_keys" "examples/output/api_keys.txt") (expect "admission" "examples/output/admission.txt") \
+examples: (expect "quickstart" "examples/output/quickstart.txt") (expect "import_jambonz" "tests/data/jambonz/report.txt") (expect "custom_store" "examples/output/custom_store.txt") (expect "api_keys" "examples/output/api_keys.txt") (expect "admission" "examples/output/admission.txt") (expect "move_store" "examples/output/move_store.txt") \
     (expect "sign_webhook" "examples/output/sign_webhook.txt") (expect "verify_webhook" "examples/output/verify_webhook.txt") \
     (expect "registration_webhook" "examples/output/registration_webhook.txt")
 

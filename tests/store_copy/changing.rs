@@ -156,6 +156,18 @@ fn who_writes_to_the_target_is_found_out() {
         assert!(matches!(error, CopyError::Differs(_)), "{error:?}");
         assert_eq!(error.to_string(), expected);
     }
+    // So are keys, when all is written.
+    let use_key = KeyWrite::Use { id: api_key(31, Scope::Admin).id(), at: Timestamp::from_millis(5) };
+    let revoke = KeyWrite::Revoke { id: api_key(32, Scope::Admin).id(), expected: Revision::new(2) };
+    for (write, expected) in [
+        (add(77, Scope::Admin), format!("API key {:016} of an admin is in the target alone", 77)),
+        (Write::Key(use_key), format!("API key {:016} of an admin differs in last_used", 31)),
+        (Write::Key(revoke), format!("API key {:016} of an admin is not in the target", 32)),
+    ] {
+        let to = MemoryStore::new();
+        let error = copy_and(&from, &to, 10, || commit(&to, [write.clone()])).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
     // And by the next run.
     let to = MemoryStore::new();
     copy(&from, &to).unwrap();
