@@ -4,6 +4,9 @@ use super::*;
 use gateway_accounts::WhyNotCopied;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// What somebody writes to a store.
+type Writer<'a> = &'a (dyn Fn(&MemoryStore) -> Write + Sync);
+
 /// Copies, and does this when so many commits were made.
 fn copy_and(
     from: &dyn AccountStore,
@@ -30,7 +33,7 @@ fn change_everything(from: &MemoryStore) {
     commit(from, [edit(from, 1, |record| record.name = two)]);
     let realm = snapshot(from).by_sid(sid(3)).unwrap().sip_realm().cloned();
     commit(from, [edit(from, 3, |record| record.sip_realm = None)]);
-    commit(from, [Write::Create(with(account(11), |record| record.sip_realm = realm))]);
+    commit(from, [Write::Create(with(&account(11), |record| record.sip_realm = realm))]);
     // One goes with its keys, one comes again, and another takes the name of the one that went.
     let name = snapshot(from).by_sid(sid(7)).unwrap().name().clone();
     commit(from, [delete(from, 7), edit(from, 9, |record| record.name = name)]);
@@ -139,7 +142,7 @@ fn who_writes_to_the_target_is_found_out() {
 
     // One that was; one that nobody knows.
     let edit_first = |to: &MemoryStore| edit(to, 1, |record| record.licensed_sessions = Limit::AtMost(99));
-    let table: [(&(dyn Fn(&MemoryStore) -> Write + Sync), String); 3] = [
+    let table: [(Writer<'_>, String); 3] = [
         (&edit_first, format!("account {} \"Account 1\" differs in licensed_sessions, revision", sid(1))),
         (
             &|_: &MemoryStore| Write::Create(account(50).into()),

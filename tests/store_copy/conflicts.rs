@@ -96,7 +96,7 @@ fn nothing_is_overwritten_that_was_not_copied() {
         (
             "the name of a new account",
             &|from| commit(from, [Write::Create(account(50).into())]),
-            &|to| commit(to, [Write::Create(with(account(51), |record| record.name = name(50)))]),
+            &|to| commit(to, [Write::Create(with(&account(51), |record| record.name = name(50)))]),
             vec![
                 (format!("account {} \"Account 50\"", sid(51)), only.clone()),
                 (
@@ -113,7 +113,7 @@ fn nothing_is_overwritten_that_was_not_copied() {
             },
             &|to| {
                 let realm = Some("taken.example".parse().unwrap());
-                commit(to, [Write::Create(with(account(51), |record| record.sip_realm = realm))]);
+                commit(to, [Write::Create(with(&account(51), |record| record.sip_realm = realm))]);
             },
             vec![
                 (format!("account {} \"Account 51\"", sid(51)), only.clone()),
@@ -238,7 +238,7 @@ fn many_conflicts_are_counted() {
 #[test]
 fn no_secret_is_told() {
     let (from, to) = (filled(), MemoryStore::new());
-    commit(&to, [Write::Create(with(account(1), |record| record.licensed_sessions = Limit::AtMost(9)))]);
+    commit(&to, [Write::Create(with(&account(1), |record| record.licensed_sessions = Limit::AtMost(9)))]);
     commit(&to, [add(31, Scope::Admin)]);
     let disabled = key_with(&key(&to, 31), |record| record.disabled = true);
     commit(&to, [Write::Key(KeyWrite::Replace(disabled))]);

@@ -49,8 +49,8 @@ fn assert_same(from: &dyn AccountStore, to: &dyn AccountStore) {
     assert!(from.iter().eq(to.iter()) && from.keys().eq(to.keys()));
 }
 
-fn with(account: Account, change: impl FnOnce(&mut AccountRecord)) -> Arc<Account> {
-    let mut record = AccountRecord::from(&account);
+fn with(account: &Account, change: impl FnOnce(&mut AccountRecord)) -> Arc<Account> {
+    let mut record = AccountRecord::from(account);
     change(&mut record);
     Arc::new(Account::try_from(record).unwrap())
 }
@@ -73,7 +73,7 @@ fn provider() -> ServiceProviderSid {
 /// The write of an edit of the account that is there.
 fn edit(store: &dyn AccountStore, n: u64, change: impl FnOnce(&mut AccountRecord)) -> Write {
     let now = block_on(store.by_sid(sid(n))).unwrap().unwrap();
-    Write::Replace(with(Account::clone(&now), change))
+    Write::Replace(with(&now, change))
 }
 
 fn delete(store: &dyn AccountStore, n: u64) -> Write {
@@ -94,7 +94,7 @@ fn own(n: u64) -> Scope {
 fn filled() -> MemoryStore {
     let store = MemoryStore::new();
     for n in 1..=10 {
-        let created = with(account(n), |record| {
+        let created = with(&account(n), |record| {
             record.created = Timestamp::from_millis(1000 * n as i64);
             record.updated = Timestamp::from_millis(2000 * n as i64);
             record.service_provider = (n % 2 == 0).then(provider);

@@ -34,7 +34,7 @@ const KEYS: u64 = 20;
 /// An account with any of its fields filled; its name and realm are those of any number.
 fn random_account(dice: &mut Dice, n: u64) -> Arc<Account> {
     let [name, realm] = [dice.below(2 * ACCOUNTS), dice.below(2 * ACCOUNTS)];
-    with(account(n), |record| {
+    with(&account(n), |record| {
         record.name = account(name).name().clone();
         record.sip_realm = account(realm).sip_realm().cloned().filter(|_| !dice.one_of(3));
         if dice.one_of(2) {
@@ -95,11 +95,11 @@ fn random_write(dice: &mut Dice, now: &Snapshot) -> Write {
         (4..=5, None) => {
             let elsewhere = Revision::new(dice.below(9));
             let restored = random_account(dice, n);
-            Write::Restore(with(Account::clone(&restored), |record| record.revision = elsewhere))
+            Write::Restore(with(&restored, |record| record.revision = elsewhere))
         }
         (0..=3, Some(there)) => {
             let edited = random_account(dice, n);
-            Write::Replace(with(Account::clone(&edited), |record| {
+            Write::Replace(with(&edited, |record| {
                 record.revision = there.revision();
                 record.created = there.created();
             }))
