@@ -46,7 +46,8 @@ use std::fmt;
 /// the store that is copied from is known to have had exactly that: as its feed tells, as far back as that is kept. Anything else
 /// is reported ([`CopyError::Conflicts`]), and then nothing is written: accounts and keys that are nowhere in the store that is
 /// copied from, edits made in the target, and uses that are later than those there. So the target is an empty store, or a copy
-/// that was begun. Nobody else may write to it meanwhile; if somebody does, that is found afterwards, at the latest.
+/// that was begun. Nobody else may write to it meanwhile; if somebody does, that is most often found
+/// afterwards, but a key that is added to an account just before it is brought up to date goes with its former state.
 ///
 /// An account that changed is deleted and created anew, together with its keys and with all others that changed in the same
 /// round, in one commit; so the target never has half of a swap of two names. Its history in the target tells of that.
