@@ -70,7 +70,10 @@ async fn an_answer_is_lost_after_its_request_was_done_and_a_request_before() {
     let Some(server) = postgres::server() else { return };
     let schema = server.fresh_schema();
     let direct = connect(&server.url()).await.unwrap();
-    direct.batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.things (n int)")).await.unwrap();
+    direct
+        .batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.things (n int)"))
+        .await
+        .unwrap();
     let count = format!("SELECT count(*) FROM {schema}.things");
     let insert = format!("INSERT INTO {schema}.things VALUES (1)");
     let proxy = server.proxy();
@@ -95,7 +98,10 @@ async fn a_trap_is_for_what_it_names() {
     let Some(server) = postgres::server() else { return };
     let schema = server.fresh_schema();
     let direct = connect(&server.url()).await.unwrap();
-    direct.batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.things (n int)")).await.unwrap();
+    direct
+        .batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.things (n int)"))
+        .await
+        .unwrap();
     let count = format!("SELECT count(*) FROM {schema}.things");
     let insert = format!("INSERT INTO {schema}.things VALUES ($1)");
     let proxy = server.proxy();

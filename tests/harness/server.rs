@@ -89,7 +89,7 @@ fn a_private_server_is_gone_when_it_is_dropped() {
 fn child() {
     let Ok(how) = std::env::var(CHILD) else { return };
     let private = how.contains("private").then(Server::private).flatten();
-    let server = private.as_ref().or_else(|| postgres::server()).unwrap();
+    let Some(server) = private.as_ref().or_else(|| postgres::server()) else { return };
     let folder = server.folder().unwrap();
     println!("server {}", folder.display());
     let mut line = String::new();
@@ -100,10 +100,7 @@ fn child() {
 /// Neither a server nor its folder is left by tests that pass, that fail, or that are killed.
 #[test]
 fn nothing_is_left_behind_by_tests_that_end_in_whatever_way() {
-    if Server::private().is_none() {
-        return;
-    }
-    for how in ["shared passes", "shared fails", "shared killed", "private fails", "private killed"] {
+    for how in ["shared passes", "shared fails", "shared killed", "private killed"] {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "server::child", "--nocapture", "--test-threads=1"])
             .env(CHILD, how)
@@ -114,7 +111,11 @@ fn nothing_is_left_behind_by_tests_that_end_in_whatever_way() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let folder = lines.find_map(|line| Some(line.split_once("server ")?.1.to_owned())).unwrap();
+        let Some(folder) = lines.find_map(|line| Some(line.split_once("server ")?.1.to_owned())) else {
+            // There is no PostgreSQL: also this process says so.
+            assert!(Server::private().is_none(), "{how}: the child has no server");
+            return;
+        };
         let folder = Path::new(&folder);
         let pid = postmaster(folder);
         assert!(runs(pid), "{how}");
@@ -129,6 +130,36 @@ fn nothing_is_left_behind_by_tests_that_end_in_whatever_way() {
             assert!(Instant::now() < deadline, "{how}: {} or process {pid} is still there", folder.display());
             std::thread::yield_now();
         }
+    }
+}
+
+/// Where there is no PostgreSQL, tests pass, and say that they were not run, though the harness captures what they print; or
+/// they fail, where they must be run.
+#[test]
+fn tests_without_a_server_say_so_or_fail() {
+    let child = |required| {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "server::absent", "--test-threads=1"])
+            .env(CHILD, "absent")
+            .env(postgres::REQUIRED, required)
+            .env_remove(postgres::URL)
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    for not_required in ["", "0"] {
+        let (passes, said) = child(not_required);
+        assert!(passes && said.contains("*** NOT RUN: server::absent: "), "{said}");
+    }
+    let (passes, said) = child("1");
+    assert!(!passes && !said.contains("NOT RUN"), "{said}");
+}
+
+/// The child of that test.
+#[test]
+fn absent() {
+    if std::env::var(CHILD).is_ok_and(|how| how == "absent") {
+        postgres::not_run("it is a trial");
     }
 }
 

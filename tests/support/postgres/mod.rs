@@ -65,7 +65,7 @@ pub(crate) fn server() -> Option<&'static Server> {
 /// # Panics
 /// When it must be run.
 #[track_caller]
-fn not_run(reason: &str) {
+pub(crate) fn not_run(reason: &str) {
     let required = env::var(REQUIRED).is_ok_and(|text| !text.is_empty() && text != "0");
     assert!(!required, "{REQUIRED} is set, and there is no PostgreSQL: {reason}");
     let current = thread::current();

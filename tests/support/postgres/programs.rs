@@ -38,7 +38,8 @@ fn installed_versions(folder: &Path) -> impl Iterator<Item = PathBuf> {
         version.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>()
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut versions: Vec<_> = entries.filter_map(|folder| Some((Reverse(number(&folder)?), folder))).collect();
+    let mut versions: Vec<_> =
+        entries.filter_map(|folder| Some((Reverse(number(&folder)?), folder))).collect();
     versions.sort();
     versions.into_iter().map(|(_, folder)| folder.join("bin"))
 }

@@ -17,6 +17,9 @@ use tokio_postgres::{Config, NoTls};
 /// How long a server that was started may take to answer. Recovery after a crash is part of that.
 const UNTIL_READY: Duration = Duration::from_secs(60);
 
+/// How long one that is said to be there may.
+const UNTIL_REACHED: Duration = Duration::from_secs(10);
+
 /// The pause between two attempts to connect to a server that is starting.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
@@ -46,7 +49,10 @@ pub(crate) struct Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address()).field("is_private", &self.is_private).finish()
+        f.debug_struct("Server")
+            .field("address", &self.address())
+            .field("is_private", &self.is_private)
+            .finish()
     }
 }
 
@@ -67,7 +73,8 @@ impl Server {
 
     #[track_caller]
     pub(super) fn start_new(programs: &Programs) -> Self {
-        let mut supervisor = Supervisor::new(programs).unwrap_or_else(|error| panic!("no PostgreSQL: {error}"));
+        let mut supervisor =
+            Supervisor::new(programs).unwrap_or_else(|error| panic!("no PostgreSQL: {error}"));
         let mut start = || {
             let port = port::free();
             supervisor.order(&format!("start {port}")).map(|()| port)
@@ -77,7 +84,7 @@ impl Server {
         let mut config = Config::new();
         config.user("postgres").dbname("postgres").host("127.0.0.1").port(port);
         let server = Self { config, own: Some(Mutex::new(supervisor)), is_private: false };
-        server.wait_until_ready();
+        server.wait_until_ready(UNTIL_READY);
         server
     }
 
@@ -85,7 +92,7 @@ impl Server {
     pub(super) fn of_url(url: &str) -> Self {
         let config: Config = url.parse().unwrap_or_else(|error| panic!("{}: {error}", super::URL));
         let server = Self { config, own: None, is_private: false };
-        server.wait_until_ready();
+        server.wait_until_ready(UNTIL_REACHED);
         server
     }
 
@@ -106,7 +113,8 @@ impl Server {
 
     fn url_of(&self, host: &str, port: u16) -> String {
         let port = port.to_string();
-        let password = self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+        let password =
+            self.config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
         let pairs = [
             ("host", Some(host)),
             ("port", Some(port.as_str())),
@@ -133,7 +141,8 @@ impl Server {
             (None, Some(Host::Tcp(host))) => host.as_str(),
             (None, _) => panic!("a proxy needs a server that listens to TCP; {} has a socket", super::URL),
         };
-        let mut addresses = (host, self.port()).to_socket_addrs().unwrap_or_else(|error| panic!("{host}: {error}"));
+        let mut addresses =
+            (host, self.port()).to_socket_addrs().unwrap_or_else(|error| panic!("{host}: {error}"));
         // Loopback has two addresses, and a server may listen to one of them.
         let is_v4 = |address: &SocketAddr| matches!(address.ip(), IpAddr::V4(_));
         let first = addresses.next();
@@ -176,7 +185,7 @@ impl Server {
     pub(crate) fn start(&self) {
         let order = format!("start {}", self.port());
         self.private_supervisor().order(&order).unwrap_or_else(|error| panic!("{error}"));
-        self.wait_until_ready();
+        self.wait_until_ready(UNTIL_READY);
     }
 
     /// Stops it and starts it again.
@@ -196,8 +205,8 @@ impl Server {
 
     /// Until somebody could connect.
     #[track_caller]
-    fn wait_until_ready(&self) {
-        let deadline = Instant::now() + UNTIL_READY;
+    fn wait_until_ready(&self, at_most: Duration) {
+        let deadline = Instant::now() + at_most;
         let error = wait_for(async {
             loop {
                 let Err(error) = self.config.connect(NoTls).await else { return None };

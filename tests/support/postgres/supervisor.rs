@@ -94,7 +94,7 @@ fn unprivileged() -> io::Result<(u32, u32)> {
             Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
         })
     };
-    ids("postgres")
-        .or_else(|| ids("nobody"))
-        .ok_or_else(|| io::Error::other("root can't run PostgreSQL, and there is neither a user postgres nor nobody"))
+    ids("postgres").or_else(|| ids("nobody")).ok_or_else(|| {
+        io::Error::other("root can't run PostgreSQL, and there is neither a user postgres nor nobody")
+    })
 }

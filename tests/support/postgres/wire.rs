@@ -19,12 +19,15 @@ impl Message {
     /// Whether it asks for encryption, which is answered by a letter alone.
     pub(crate) fn asks_for_encryption(&self) -> bool {
         let code = self.bytes.get(4..8).and_then(|code| code.try_into().ok()).map(u32::from_be_bytes);
-        self.kind == 0 && self.bytes.len() == 8 && code.is_some_and(|code| ENCRYPTION_REQUESTS.contains(&code))
+        self.kind == 0
+            && self.bytes.len() == 8
+            && code.is_some_and(|code| ENCRYPTION_REQUESTS.contains(&code))
     }
 
     /// The first so many texts of what follows the length; each ends with a zero byte.
     fn texts<const N: usize>(&self) -> Option<[String; N]> {
-        let mut texts = self.bytes.get(5..)?.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into());
+        let mut texts =
+            self.bytes.get(5..)?.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into());
         let found: Vec<String> = texts.by_ref().take(N).collect();
         found.try_into().ok()
     }
