@@ -270,7 +270,7 @@ fn the_check_says_what_trying_all_orders_says() {
         for nth in 0..commits + below(4) {
             let is_commit = nth < commits;
             // Commits mostly in the order of their numbers.
-            let began = if is_commit { nth * 4 + below(6) } else { below(16) };
+            let began = if is_commit { nth * 3 + below(8) } else { below(16) };
             let end = began + 1 + below(8);
             let (asked, told) = match nth {
                 0 if is_commit => (create(), committed(1)),

@@ -87,9 +87,15 @@ async fn an_answer_is_lost_after_its_request_was_done_and_a_request_before() {
     proxy.swallow_next_request();
     assert!(client.batch_execute(&insert).await.unwrap_err().is_closed());
     assert_eq!((number(&direct, &count).await, proxy.sprung()), (1, 2));
+    // An answer of many parts, the last of which says that it is done.
+    let client = through(server, &proxy).await;
+    proxy.swallow_next_answer();
+    let long = format!("SELECT repeat('long ', 1000000); SELECT pg_sleep(0.1); {insert}");
+    assert!(client.batch_execute(&long).await.unwrap_err().is_closed());
+    assert_eq!((number(&direct, &count).await, proxy.sprung()), (2, 3));
     // Once.
     through(server, &proxy).await.batch_execute(&insert).await.unwrap();
-    assert_eq!((number(&direct, &count).await, proxy.sprung()), (2, 2));
+    assert_eq!((number(&direct, &count).await, proxy.sprung()), (3, 3));
 }
 
 /// The commit of a transaction, with prepared statements and others before it.
@@ -136,6 +142,36 @@ async fn a_trap_is_for_what_it_names() {
     proxy.set(Trap::request().after(6));
     transaction().await.unwrap();
     assert_eq!((number(&direct, &count).await, proxy.sprung()), (6, 13));
+}
+
+/// A copy of no data has the form of any other: the server ignores the end of the request that comes before the data, and
+/// answers the one after.
+#[tokio::test]
+async fn a_copy_is_one_request() {
+    let Some(server) = postgres::server() else { return };
+    let schema = server.fresh_schema();
+    let direct = connect(&server.url()).await.unwrap();
+    direct
+        .batch_execute(&format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.things (n int)"))
+        .await
+        .unwrap();
+    let count = format!("SELECT count(*) FROM {schema}.things");
+    let insert = format!("INSERT INTO {schema}.things VALUES (1)");
+    let proxy = server.proxy();
+    let copy = async |client: &Client| {
+        let sink = client.copy_in::<_, &[u8]>(&format!("COPY {schema}.things FROM STDIN")).await?;
+        Box::pin(sink).as_mut().finish().await
+    };
+    let client = through(server, &proxy).await;
+    assert_eq!(copy(&client).await.unwrap(), 0);
+    proxy.set(Trap::answer().to("INSERT").hanging());
+    assert!(tokio::time::timeout(SILENCE, client.batch_execute(&insert)).await.is_err());
+    assert_eq!((number(&direct, &count).await, proxy.sprung()), (1, 1));
+    let client = through(server, &proxy).await;
+    proxy.set(Trap::answer().to("COPY"));
+    assert!(copy(&client).await.is_err());
+    assert!(client.is_closed());
+    assert_eq!(proxy.sprung(), 2);
 }
 
 #[tokio::test]

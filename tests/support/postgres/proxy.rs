@@ -1,17 +1,21 @@
 //! A network that fails as planned, between a client and a PostgreSQL server.
 
 use super::port::{listen, loopback};
-use super::wire::{Conversation, Course, Message, Messages};
+use super::wire::{COPY_IN_RESPONSE, Conversation, Course, Message, Messages};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 use std::{fmt, future, io, thread};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+
+/// How long an order may take. None waits for anybody outside of the process.
+const AT_MOST: Duration = Duration::from_secs(30);
 
 /// Forwards connections to a server until it is told otherwise. It runs on a thread of its own, and what it is told is done
 /// when the call returns. When it is dropped, its connections are cut.
@@ -173,7 +177,8 @@ impl Proxy {
     fn order(&self, order: Order) {
         let (done, is_done) = std::sync::mpsc::channel();
         let orders = self.orders.as_ref().expect("there is a sender until it is dropped");
-        assert!(orders.send((order, done)).is_ok() && is_done.recv().is_ok(), "the proxy's thread has ended");
+        assert!(orders.send((order, done)).is_ok(), "the proxy's thread has ended");
+        is_done.recv_timeout(AT_MOST).unwrap_or_else(|error| panic!("{order:?} is not done: {error}"));
     }
 }
 
@@ -291,7 +296,8 @@ impl Links {
 
     async fn cut(&mut self) {
         self.cut.send_replace(());
-        while self.tasks.join_next().await.is_some() {}
+        let ends = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::time::timeout(AT_MOST, ends).await.expect("a connection is cut without waiting for anybody");
     }
 
     /// When one has ended, if there are any.
@@ -394,6 +400,8 @@ async fn answers(
     mut blocked: watch::Receiver<bool>,
 ) -> io::Result<End> {
     let mut messages = Messages::of_server();
+    // Of the answer that is kept from the client.
+    let mut kept = Vec::new();
     while let Some(message) = next(&mut server, &mut messages).await? {
         let _ = blocked.wait_for(|blocked| !blocked).await;
         let (course, is_end) = {
@@ -404,7 +412,13 @@ async fn answers(
             Course::Usual => client.lock().await.write_all(&message.bytes).await?,
             Course::AnswerLost { hangs: false } if is_end => return Ok(End::Cut),
             Course::AnswerLost { hangs: true } if is_end => return future::pending().await,
-            Course::AnswerLost { .. } => {}
+            Course::AnswerLost { .. } => {
+                kept.extend(message.bytes);
+                // Without this one, the client would not send the data that the server waits for.
+                if message.kind == COPY_IN_RESPONSE {
+                    client.lock().await.write_all(&std::mem::take(&mut kept)).await?;
+                }
+            }
         }
     }
     Ok(End::Closed)

@@ -8,6 +8,9 @@ use std::collections::{HashMap, VecDeque};
 /// What a client asks first, if it wants the connection encrypted: by TLS or by GSSAPI.
 const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
 
+/// With it, the server asks for the data of a COPY.
+pub(crate) const COPY_IN_RESPONSE: u8 = b'G';
+
 /// A message as it is on the wire, with its letter; 0 for the first of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -146,7 +149,7 @@ impl Conversation {
     /// Notes a message of the server; whether it ends the answer to a request.
     pub(crate) fn answered(&mut self, message: &Message) -> bool {
         match message.kind {
-            b'G' => {
+            COPY_IN_RESPONSE => {
                 if let Some(request) = self.unanswered.front_mut() {
                     request.is_open = request.synced;
                 }
