@@ -113,6 +113,7 @@ fn nothing_is_left_behind_by_tests_that_end_in_whatever_way() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let Some(folder) = lines.find_map(|line| Some(line.split_once("server ")?.1.to_owned())) else {
             // There is no PostgreSQL: also this process says so.
+            assert!(child.wait().unwrap().success(), "{how}");
             assert!(Server::private().is_none(), "{how}: the child has no server");
             return;
         };

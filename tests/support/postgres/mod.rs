@@ -55,7 +55,7 @@ pub(crate) fn server() -> Option<&'static Server> {
     };
     let server = SHARED.get_or_init(start).as_ref();
     if server.is_none() {
-        not_run(&format!("{URL} names no server, and {}", programs::NOT_FOUND));
+        not_run(&format!("{URL} is not set, and {}", programs::NOT_FOUND));
     }
     server
 }
