@@ -1,11 +1,12 @@
 # `just ci` is what continuous integration runs; `just check` is the same for any toolchain.
 
-features := "file testkit jambonz sealing keys admission webhooks http_v1"
+features := "file testkit jambonz sealing keys admission webhooks http_v1 postgres"
 
 default: check
 
-# All checks, and that the toolchain is the one Cargo.toml promises.
-ci: rust-version check (interleavings "3") interop fuzz
+# All checks, none of them passed over for want of a PostgreSQL, and that the toolchain is the one Cargo.toml promises.
+ci:
+    GATEWAY_ACCOUNTS_POSTGRES_REQUIRED=1 {{just_executable()}} rust-version check interleavings 3 interop fuzz
 
 check: format clippy test doc examples licences
 
@@ -20,7 +21,8 @@ clippy:
     done
     cargo clippy --all-targets --all-features -- -D warnings
 
-# The library's own tests without features too, then everything with all of them, doc tests included.
+# The library's own tests without features too, then everything with all of them, doc tests included. Tests that need a
+# PostgreSQL start their own if its programs are installed, and say that they were not run if they are not.
 test:
     cargo test --no-default-features --lib
     cargo test --all-features
