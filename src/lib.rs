@@ -149,6 +149,8 @@ pub use store::{
 // Keeping their secrets sealed.
 #[cfg(feature = "sealing")]
 pub use sealing::{Keyring, SealingKey, SealingKeyError};
+#[cfg(feature = "postgres")]
+pub use store::postgres::{PostgresStore, PostgresStoreOptions, SchemaNameError};
 
 // API keys in the hands of who uses them.
 #[cfg(feature = "keys")]

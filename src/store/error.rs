@@ -41,6 +41,12 @@ pub enum StoreErrorKind {
     Sealed,
     /// What was asked is more than the store can take; nothing was written.
     TooLarge,
+    /// Who keeps the accounts is there, and does not let this program do it: a wrong password, a database or a right that
+    /// there is not. Somebody has to see to it. Nothing was written.
+    Refused,
+    /// Whether the commit was written could not be found out: the connection to who was to write it was lost, and did not
+    /// come back for as long as was waited. What is there tells, once it can be read again. The store goes on.
+    Unknown,
 }
 
 impl StoreError {
@@ -76,7 +82,9 @@ impl StoreError {
             | StoreErrorKind::Foreign
             | StoreErrorKind::NewerVersion
             | StoreErrorKind::Sealed
-            | StoreErrorKind::TooLarge => false,
+            | StoreErrorKind::TooLarge
+            | StoreErrorKind::Refused
+            | StoreErrorKind::Unknown => false,
         }
     }
 }

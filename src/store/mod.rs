@@ -7,6 +7,8 @@ pub(crate) mod file;
 mod findings;
 mod live;
 pub(crate) mod memory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 
 pub use copy::{
     Copied, CopyConflict, CopyDifference, CopyError, CopyItem, CopyProgress, StoreCopy, WhyNotCopied,

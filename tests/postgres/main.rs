@@ -1,0 +1,21 @@
+//! `PostgresStore` on a real PostgreSQL, which the tests start if it is installed, or find by its URL in
+//! `GATEWAY_ACCOUNTS_POSTGRES_URL`.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
+
+#[path = "../support/postgres/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "other tests use the rest")]
+mod postgres;
+
+mod world;
+
+use gateway_accounts::testkit::conformance;
+use world::Postgres;
+
+conformance!(
+    suite,
+    match Postgres::find() {
+        Some(postgres) => postgres,
+        None => return,
+    }
+);
