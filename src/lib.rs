@@ -33,6 +33,7 @@
 //! | the data plane | [`Snapshot`] |
 //! | keeping accounts | [`FileStore`], [`MemoryStore`], [`AccountStore`] |
 //! | moving to another store | [`StoreCopy`], [`Write::Restore`] |
+//! | the data plane of a store that is elsewhere, such as in a database | [`Directory`] |
 //! | following changes | [`AccountStore::changes`], [`Change`] |
 //! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
 //! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
@@ -62,9 +63,9 @@ mod accounts;
 #[cfg(feature = "admission")]
 pub mod admission;
 mod audit;
-#[cfg(feature = "admission")]
 mod blocking;
 mod clock;
+mod directory;
 #[cfg(feature = "jambonz")]
 pub mod jambonz;
 #[cfg(feature = "keys")]
@@ -145,6 +146,9 @@ pub use store::{AccountStore, CommitError, Feed, Findings, StoreError, StoreErro
 pub use store::{
     Copied, CopyConflict, CopyDifference, CopyError, CopyItem, CopyProgress, StoreCopy, WhyNotCopied,
 };
+
+// A snapshot that is kept current, of a store that has none of its own.
+pub use directory::{Directory, DirectoryOptions, DirectoryState, DirectoryStatus, DirectoryWatch};
 
 // Keeping their secrets sealed.
 #[cfg(feature = "sealing")]

@@ -1,8 +1,11 @@
 //! Every store of the crate, and every wrapper, passes the same suite.
 #![cfg(feature = "testkit")]
 
+mod remote;
+
 use gateway_accounts::testkit::{self, FaultyStore, conformance};
-use gateway_accounts::{AccountStore, MemoryStore, Snapshot};
+use gateway_accounts::{AccountStore, Directory, MemoryStore, Snapshot};
+use remote::Remote;
 use std::sync::Arc;
 
 conformance!(memory, MemoryStore::new);
@@ -17,6 +20,14 @@ conformance!(file_in_place, files::Files { in_place: true });
 
 // Without faults it is a store like any other; and it can be given up at more points than those behind it.
 conformance!(faulty_without_faults, || FaultyStore::new(MemoryStore::new()));
+
+// A store that is elsewhere, with nothing in memory.
+conformance!(remote_store, Remote::default);
+
+// One with a snapshot of its own.
+conformance!(directory_of_memory, || testkit::block_on(Directory::follow(MemoryStore::new())).unwrap());
+
+conformance!(directory_of_remote, || testkit::block_on(Directory::follow(Remote::default())).unwrap());
 
 #[test]
 fn a_feed_and_a_history_that_were_trimmed_say_so() {

@@ -276,6 +276,12 @@ impl Snapshot {
         Ok(next)
     }
 
+    /// Does what no event tells of, if that is what the write is, as part of the commit that this is as of: for a copy whose
+    /// holder made that commit.
+    pub(crate) fn note_in_place(&mut self, write: &Write) {
+        Arc::make_mut(&mut self.0).note(write);
+    }
+
     /// As [`Snapshot::advance`], but changing what no other copy shares in place. After an error it is of no more
     /// use.
     pub(crate) fn advance_in_place(&mut self, change: &Change) -> Result<(), AdvanceError> {
@@ -367,12 +373,7 @@ impl State {
 
     /// Does what a write asks for; what that was, in order. After a conflict, the state is as it was.
     fn write(&mut self, write: &Write) -> Result<Vec<Event>, Conflict> {
-        if let Write::Key(KeyWrite::Use { id, at }) = write {
-            self.use_key(*id, *at);
-        }
-        if let Write::MinutesUsed { sid, used } = write {
-            self.use_minutes(*sid, used);
-        }
+        self.note(write);
         let Some(event) = self.event(write)? else { return Ok(Vec::new()) };
         let mut events = match &event {
             Event::Deleted(account) => self.revocations(account.sid).collect(),
@@ -381,6 +382,15 @@ impl State {
         self.take(&event)?;
         events.push(event);
         Ok(events)
+    }
+
+    /// Does what a write asks for, if no event tells of it.
+    fn note(&mut self, write: &Write) {
+        match write {
+            Write::Key(KeyWrite::Use { id, at }) => self.use_key(*id, *at),
+            Write::MinutesUsed { sid, used } => self.use_minutes(*sid, used),
+            Write::Create(_) | Write::Replace(_) | Write::Delete { .. } | Write::Key(_) => {}
+        }
     }
 
     /// The state after these writes, but with the same number, and what they did.

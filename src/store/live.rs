@@ -3,19 +3,17 @@
 
 use crate::snapshot::{AccountHistory, Change, Event as AccountEvent, HistoryPage, Seq, Snapshot};
 use crate::store::Feed;
+use crate::store::latest::Latest;
 use crate::yielding::yield_now;
-use arc_swap::ArcSwap;
 use event_listener::{Event, listener};
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug)]
 pub(crate) struct Live {
-    snapshot: ArcSwap<Snapshot>,
-    /// The number of the latest commit that readers see, or are about to.
-    latest: AtomicU64,
+    latest: Latest,
     history: Mutex<History>,
     changed: Event,
     /// Nothing will be published any more.
@@ -85,8 +83,7 @@ const EVENTS_AT_ONCE: usize = 1000;
 impl Live {
     pub(crate) fn new(snapshot: Snapshot, history: History) -> Self {
         Self {
-            latest: AtomicU64::new(snapshot.seq().get()),
-            snapshot: ArcSwap::from_pointee(snapshot),
+            latest: Latest::new(snapshot),
             history: Mutex::new(history),
             changed: Event::new(),
             ended: AtomicBool::new(false),
@@ -94,18 +91,17 @@ impl Live {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot::clone(&self.snapshot.load())
+        self.latest.snapshot()
     }
 
     /// The number of the latest commit that anybody has seen before the call, or of a later one.
     pub(crate) fn seq(&self) -> Seq {
-        Seq::new(self.latest.load(Ordering::Acquire))
+        self.latest.seq()
     }
 
-    /// What `look` finds in the latest snapshot, which is not counted as held meanwhile: counting takes as long as a
-    /// look-up, and readers on several processors would wait for each other's count.
+    /// What `look` finds in the latest snapshot ([`Latest::find`]).
     pub(crate) fn find<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
-        look(&self.snapshot.load())
+        self.latest.find(look)
     }
 
     /// Makes commits visible, to all readers at once. Only one thread at a time publishes.
@@ -119,10 +115,7 @@ impl Live {
         // A reader of the history waits for the lock, so that whoever has seen the snapshot finds the change, and
         // whoever has the change finds the snapshot.
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = snapshot.seq().get();
-        // First, so that nobody who has seen the snapshot is told of an older commit.
-        self.latest.store(latest, Ordering::Release);
-        let former = self.snapshot.swap(Arc::new(snapshot));
+        let former = self.latest.replace(snapshot);
         changes.into_iter().for_each(|change| history.push(change));
         drop(history);
         self.changed.notify(usize::MAX);
@@ -171,7 +164,7 @@ impl Live {
         loop {
             listener!(self.changed => changed);
             // Listening begins before looking, so that no commit falls in between.
-            let latest = self.snapshot.load().seq();
+            let latest = self.latest.find(Snapshot::seq);
             if latest > after {
                 return Some(latest);
             }

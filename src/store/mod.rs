@@ -5,6 +5,7 @@ mod error;
 #[cfg(feature = "file")]
 pub(crate) mod file;
 mod findings;
+pub(crate) mod latest;
 mod live;
 pub(crate) mod memory;
 #[cfg(feature = "postgres")]
