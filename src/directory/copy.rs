@@ -160,9 +160,9 @@ impl Notes {
                 Write::MinutesUsed { sid, .. } if !accounts.contains(sid) => notes.push(write.clone()),
                 Write::Key(KeyWrite::Use { id, .. }) if !keys.contains(id) => notes.push(write.clone()),
                 // Before that, it was another one.
-                Write::Create(account) => drop(accounts.insert(account.sid())),
+                Write::Create(account) | Write::Restore(account) => drop(accounts.insert(account.sid())),
                 Write::Delete { sid, .. } => drop(accounts.insert(*sid)),
-                Write::Key(KeyWrite::Add { key, .. }) => drop(keys.insert(key.id())),
+                Write::Key(KeyWrite::Add { key, .. } | KeyWrite::Restore(key)) => drop(keys.insert(key.id())),
                 _ => {}
             }
         }

@@ -203,12 +203,6 @@ impl Shared {
         self.orders().stop = true;
         self.alarm.ring();
     }
-
-    /// Has the thread look at the clock.
-    #[cfg(test)]
-    pub(super) fn ring(&self) {
-        self.alarm.ring();
-    }
 }
 
 /// A commit that is under way.

@@ -389,7 +389,11 @@ impl State {
         match write {
             Write::Key(KeyWrite::Use { id, at }) => self.use_key(*id, *at),
             Write::MinutesUsed { sid, used } => self.use_minutes(*sid, used),
-            Write::Create(_) | Write::Replace(_) | Write::Delete { .. } | Write::Key(_) => {}
+            Write::Create(_)
+            | Write::Restore(_)
+            | Write::Replace(_)
+            | Write::Delete { .. }
+            | Write::Key(_) => {}
         }
     }
 

@@ -10,12 +10,21 @@ mod postgres;
 mod world;
 
 use gateway_accounts::testkit::conformance;
-use world::Postgres;
+use world::{Followed, Postgres};
 
 conformance!(
     suite,
     match Postgres::find() {
         Some(postgres) => postgres,
+        None => return,
+    }
+);
+
+// A directory keeps what a store promises.
+conformance!(
+    directory,
+    match Postgres::find() {
+        Some(postgres) => Followed(postgres),
         None => return,
     }
 );

@@ -2,7 +2,7 @@
 
 use crate::postgres::{Schema, Server, server};
 use gateway_accounts::testkit::Backend;
-use gateway_accounts::{PostgresStore, PostgresStoreOptions};
+use gateway_accounts::{Directory, PostgresStore, PostgresStoreOptions};
 use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -50,5 +50,24 @@ impl Backend for Postgres {
     fn reopen(&self, schema: &Schema, store: PostgresStore) -> Option<PostgresStore> {
         store.close();
         Some(connect(options(schema), &self.0.url()))
+    }
+}
+
+/// As [`Postgres`], through a directory.
+pub(crate) struct Followed(pub(crate) Postgres);
+
+impl Backend for Followed {
+    type Store = Directory;
+    type Place = Schema;
+
+    fn create(&self) -> (Schema, Directory) {
+        let (schema, store) = self.0.create();
+        (schema, block_on(Directory::follow(store)).unwrap())
+    }
+
+    fn reopen(&self, schema: &Schema, directory: Directory) -> Option<Directory> {
+        drop(directory);
+        let store = connect(options(schema), &self.0.0.url());
+        Some(block_on(Directory::follow(store)).unwrap())
     }
 }
