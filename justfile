@@ -41,7 +41,7 @@ expect example output:
 # What is linked into a program that uses this crate may be used under MIT or Apache-2.0 terms, or freer ones.
 licences:
     ! cargo tree --all-features --edges normal,build --prefix none --format '{l}: {p}' | sort -u | \
-        grep -vE '^(MIT|MIT OR Apache-2.0|Apache-2.0 OR MIT|MIT/Apache-2.0|Apache-2.0/MIT|Unlicense OR MIT|Unlicense/MIT|MIT OR Zlib OR Apache-2.0|Zlib|BSD-3-Clause|Unicode-3.0|BSL-1.0|\(MIT OR Apache-2.0\) AND Unicode-3.0|Zlib OR Apache-2.0 OR MIT|Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT|BSD-2-Clause OR Apache-2.0 OR MIT): '
+        grep -vE '^(MIT|MIT OR Apache-2.0|Apache-2.0 OR MIT|MIT/Apache-2.0|Apache-2.0/MIT|Unlicense OR MIT|Unlicense/MIT|MIT OR Zlib OR Apache-2.0|Zlib|BSD-3-Clause|Unicode-3.0|BSL-1.0|Apache-2.0 OR BSL-1.0 OR MIT|\(MIT OR Apache-2.0\) AND Unicode-3.0|Zlib OR Apache-2.0 OR MIT|Apache-2.0 WITH LLVM-exception OR Apache-2.0 OR MIT|BSD-2-Clause OR Apache-2.0 OR MIT): '
 
 # The oldest toolchain that is promised is the one that the checks run on.
 rust-version:

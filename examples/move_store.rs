@@ -2,10 +2,11 @@
 //! a file.
 //!
 //! `cargo run --example move_store` fills an account file in a folder of its own, moves it into a second file and from there
-//! into a third, and shows that nothing changed. With two places behind `--` it moves what is at the first into the second:
+//! into a third, and shows that nothing changed. With a place behind `--`, that is the second:
+//! `cargo run --features postgres --example move_store -- postgres://gateway@localhost/operator` moves the file into the database,
+//! and back. With two places it moves what is at the first into the second:
 //! `cargo run --example move_store -- /var/lib/gateway/accounts.log /srv/new/accounts.log`.
 
-use futures_lite::future::block_on;
 use gateway_accounts::{
     Account, AccountPatch, AccountStore, Accounts, Actor, ApiKey, ApiKeyRecord, Batch, Copied, CopyError,
     CopyItem, FileStore, KeyHash, KeyWrite, Limit, Revision, Scope, Seq, StoreCopy, SystemClock, Timestamp,
@@ -18,16 +19,25 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     let places: Vec<String> = std::env::args().skip(1).collect();
+    // The file store needs no runtime; the database does.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &places[..] {
-        [] => block_on(there_and_back()),
-        [from, to] => block_on(move_all(from, to)),
-        _ => Err("give the place to copy from and the place to copy to, or none".into()),
+        [] => runtime.block_on(there_and_back(None)),
+        [second] => runtime.block_on(there_and_back(Some(second))),
+        [from, to] => runtime.block_on(move_all(from, to)),
+        _ => Err("give the place to copy from and the place to copy to, or one to copy to and back, or none"
+            .into()),
     }
 }
 
-/// The store at this place, which is the path of an account file. A store of another kind is opened here, told by how its
-/// place begins; whoever copies does not need to know.
+/// The store at this place: the URL of a PostgreSQL database, or the path of an account file.
 async fn open(place: &str) -> Result<Arc<dyn AccountStore>> {
+    #[cfg(feature = "postgres")]
+    if place.starts_with("postgres://") || place.starts_with("postgresql://") {
+        // A database that is elsewhere is best reached by TLS: `tokio-postgres-rustls` and others make it of the same form.
+        let store = gateway_accounts::PostgresStore::connect(place.parse()?, tokio_postgres::NoTls);
+        return Ok(Arc::new(store.await?));
+    }
     Ok(Arc::new(FileStore::open(Path::new(place)).await?))
 }
 
@@ -62,11 +72,11 @@ async fn copy(from: &dyn AccountStore, to: &dyn AccountStore) -> std::result::Re
     Ok(copied)
 }
 
-async fn there_and_back() -> Result<()> {
+async fn there_and_back(second: Option<&String>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let place = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let first = open(&place("first.log")).await?;
-    let second = open(&place("second.log")).await?;
+    let second = open(second.unwrap_or(&place("second.log"))).await?;
     let third = open(&place("third.log")).await?;
 
     fill(&first).await?;

@@ -32,8 +32,8 @@
 //! | showing an account, storing one | [`AccountView`], [`AccountRecord`] |
 //! | the data plane | [`Snapshot`] |
 //! | keeping accounts | [`FileStore`], [`MemoryStore`], [`AccountStore`] |
+//! | accounts of many machines, in PostgreSQL (feature `postgres`) | `PostgresStore`, [`Directory`] |
 //! | moving to another store | [`StoreCopy`], [`Write::Restore`] |
-//! | the data plane of a store that is elsewhere, such as in a database | [`Directory`] |
 //! | following changes | [`AccountStore::changes`], [`Change`] |
 //! | who changed what, without secrets | [`Accounts::history`], [`Change::audit`], [`AuditEntry`] |
 //! | bringing in many accounts | [`Accounts::import_all`], [`Accounts::import_stream`], [`Refusals`] |
@@ -49,7 +49,8 @@
 //! Nothing needs a particular executor, and no future blocks the thread that polls it. Time and randomness are
 //! passed in ([`Clock`], [`Random`]), so that a test decides both. Features only add. Of the dependencies, five
 //! show in the public interface: `url`, `uuid`, `serde` (with `serde_json` values), `futures-core` and `async-trait`,
-//! whose macro is re-exported; and `http` with the feature `http_v1`.
+//! whose macro is re-exported; `http` with the feature `http_v1`, and `tokio-postgres` with the feature `postgres`, which is
+//! the one that needs a tokio runtime.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]

@@ -31,6 +31,11 @@ fn public_types_are_send_sync_and_unpin() {
     check::<CopyDifference>();
     check::<CopyItem>();
     check::<CopyProgress>();
+    check::<Directory>();
+    check::<DirectoryOptions>();
+    check::<DirectoryState>();
+    check::<DirectoryStatus>();
+    check::<DirectoryWatch>();
     check::<Event>();
     check::<Feed>();
     check::<Field>();
@@ -94,6 +99,12 @@ fn public_types_are_send_sync_and_unpin() {
     check::<Box<dyn Clock>>();
     check::<Box<dyn Random>>();
     check::<Box<dyn RunningSessions>>();
+    #[cfg(feature = "postgres")]
+    {
+        check::<PostgresStore>();
+        check::<PostgresStoreOptions>();
+        check::<SchemaNameError>();
+    }
     #[cfg(feature = "sealing")]
     {
         check::<Keyring>();

@@ -4,9 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
 #[path = "../support/postgres/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "other tests use the rest")]
 mod postgres;
 
+mod connection;
+mod feed;
+#[cfg(feature = "file")]
+mod moving;
+mod schema;
 mod world;
 
 use gateway_accounts::testkit::conformance;

@@ -1,13 +1,13 @@
 //! Stores in a real PostgreSQL.
 
 use crate::postgres::{Schema, Server, server};
-use gateway_accounts::testkit::Backend;
-use gateway_accounts::{Directory, PostgresStore, PostgresStoreOptions};
+use gateway_accounts::testkit::{self, Backend};
+use gateway_accounts::{Batch, Directory, PostgresStore, PostgresStoreOptions, Write};
 use std::future::Future;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
 /// The runtime of all stores.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -24,6 +24,18 @@ pub(crate) fn options(schema: &Schema) -> PostgresStoreOptions {
 
 pub(crate) fn connect(options: PostgresStoreOptions, url: &str) -> PostgresStore {
     block_on(options.connect(url.parse().unwrap(), NoTls)).unwrap()
+}
+
+/// A plain client.
+pub(crate) async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// A batch that creates the account of this number.
+pub(crate) fn create(n: u64) -> Batch {
+    testkit::batch([Write::Create(testkit::account(n).into())])
 }
 
 /// A backend of the conformance suite.

@@ -96,13 +96,14 @@ fn check(schema: &str, version: Option<i32>) -> Result<bool, StoreError> {
 
 /// The version of the tables; `None` when there are none.
 async fn version(client: &(impl GenericClient + Sync), schema: &str) -> Result<Option<i32>, StoreError> {
-    let table = format!("\"{schema}\".migrations");
-    let there =
-        client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await.map_err(Failure::from)?;
+    // Not by `to_regclass`: within a transaction it may answer as it did before another made the table.
+    let there = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE n.nspname = $1 AND c.relname = 'migrations')";
+    let there = client.query_one(there, &[&schema]).await.map_err(Failure::from)?;
     if !there.try_get::<_, bool>(0).map_err(Failure::from)? {
         return Ok(None);
     }
-    let version = format!("SELECT coalesce(max(version), 0) FROM {table}");
+    let version = format!("SELECT coalesce(max(version), 0) FROM \"{schema}\".migrations");
     let version = client.query_one(&version, &[]).await.map_err(Failure::from)?;
     Ok(Some(version.try_get(0).map_err(Failure::from)?))
 }

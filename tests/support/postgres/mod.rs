@@ -25,6 +25,7 @@ mod server;
 mod supervisor;
 mod wire;
 
+pub(crate) use port::free as free_port;
 pub(crate) use proxy::{Proxy, Trap};
 pub(crate) use schema::Schema;
 pub(crate) use server::{Server, StopMode};
