@@ -32,7 +32,7 @@ fn a_file_is_moved_into_a_database_and_back() {
     let (first, third) = (file("first.log"), file("third.log"));
     let second = connect(options(&schema), &server.url());
     let key = |n: u64| {
-        let owner = if n % 3 == 0 { Scope::Admin } else { Scope::Account(testkit::sid(n)) };
+        let owner = if n.is_multiple_of(3) { Scope::Admin } else { Scope::Account(testkit::sid(n)) };
         Write::Key(KeyWrite::Add { key: testkit::api_key(n, owner).into(), at_most: usize::MAX })
     };
     let create = |n: u64| Write::Create(testkit::account(n).into());
