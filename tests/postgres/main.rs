@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the failing test")]
 
+#[path = "../support/linearizability/mod.rs"]
+mod linearizability;
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
 
@@ -10,6 +12,7 @@ mod connection;
 mod feed;
 #[cfg(feature = "file")]
 mod moving;
+mod processes;
 mod schema;
 mod world;
 
