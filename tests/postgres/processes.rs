@@ -33,7 +33,8 @@ fn seed() -> u64 {
 
 /// The account of this number with a name and a realm that may be another's.
 fn clashing(n: u64, revision: Revision, random: &mut StdRng) -> Account {
-    let [name, realm] = [random.random_range(0..ACCOUNTS), random.random_range(0..ACCOUNTS)];
+    let mut whose = || if random.random_bool(0.2) { random.random_range(0..ACCOUNTS) } else { n };
+    let [name, realm] = [whose(), whose()];
     let record = AccountRecord {
         name: account(name).name().clone(),
         sip_realm: account(realm).sip_realm().cloned(),
